@@ -1,0 +1,13 @@
+//! The domain of StoryToVideo: the project aggregate, and the contract between engine and workers.
+//!
+//! Pure: nothing here reads a clock, draws a random number, or talks to anything.
+
+pub mod asset;
+pub mod desk;
+pub mod hash;
+pub mod ids;
+pub mod job;
+pub mod metadata;
+pub mod project;
+pub mod settings;
+pub mod style;

@@ -1,0 +1,197 @@
+//! What can be asked of a project.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ClaimId, ProjectId, ShotId, TaskId};
+use crate::job::{Failure, Kind, MadeWith, Output};
+use crate::metadata::Context;
+use crate::settings::{Mood, OnMissing, Quality, Settings, Transition};
+
+/// A command with everything that decides its outcome besides the project's state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    /// Who asks, when, and as part of what.
+    pub context: Context,
+    /// The version of the project that the asker saw. The command is refused when the content it edits
+    /// changed after that.
+    pub if_version: Option<u64>,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// What can be asked of a project. What a worker reports starts with `Record`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Start a project.
+    CreateProject(CreateProject),
+    /// Edit the project's own fields.
+    ReviseProject(ProjectPatch),
+    /// To the trash: work is cancelled, the history kept.
+    DeleteProject,
+    /// Edit a shot.
+    ReviseShot {
+        /// Which shot.
+        shot: ShotId,
+        /// What to change.
+        patch: ShotPatch,
+        /// Queue what the edit made stale; otherwise only mark it.
+        generate: bool,
+    },
+    /// Make a picture, clip or voice of a shot again.
+    GenerateTake {
+        /// Which shot.
+        shot: ShotId,
+        /// [`Kind::Image`], [`Kind::Video`] or [`Kind::Tts`].
+        kind: Kind,
+        /// How to make it.
+        parameters: Parameters,
+    },
+    /// Render the film.
+    RenderFilm {
+        /// How to render it.
+        parameters: Parameters,
+    },
+    /// Stop a task.
+    CancelTask {
+        /// Which task.
+        task: TaskId,
+    },
+    /// Queue a failed or cancelled task again.
+    RetryTask {
+        /// Which task.
+        task: TaskId,
+    },
+    /// A worker was given the task.
+    RecordTaskStarted {
+        /// Which task.
+        task: TaskId,
+        /// The attempt that the job names; a job of an earlier one is stopped.
+        attempt: u32,
+        /// The fencing token of this run.
+        claim: ClaimId,
+        /// The worker's name.
+        worker: String,
+    },
+    /// A worker finished the task.
+    RecordTaskFinished {
+        /// Which task.
+        task: TaskId,
+        /// What it made.
+        output: Output,
+        /// What made it.
+        made_with: MadeWith,
+    },
+    /// A worker failed.
+    RecordTaskFailed {
+        /// Which task.
+        task: TaskId,
+        /// The run that failed; a late failure of another run is ignored. Absent when no run is meant
+        /// (the job could not be handled by anyone).
+        claim: Option<ClaimId>,
+        /// Why.
+        failure: Failure,
+    },
+    /// A worker gives the task back for a while, without using up an attempt.
+    RecordTaskDeferred {
+        /// Which task.
+        task: TaskId,
+        /// The run that gave it back.
+        claim: ClaimId,
+        /// When to try again.
+        until: DateTime<Utc>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The content of a new project.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateProject {
+    /// Its id, chosen by the caller.
+    pub id: ProjectId,
+    /// 1 to 20,000 characters.
+    pub story: String,
+    /// Up to 200 characters; taken from the storyboard when empty.
+    pub title: String,
+    /// Free text.
+    pub description: String,
+    /// Free text; known names map to a palette and a prompt fragment.
+    pub style: String,
+    /// 1 to 200; the storyboard decides when absent.
+    pub shot_count: Option<u32>,
+    /// How the film looks and sounds.
+    pub settings: Settings,
+}
+
+/// Changes to a project's own fields; absent ones stay.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ProjectPatch {
+    /// New title.
+    pub title: Option<String>,
+    /// New description.
+    pub description: Option<String>,
+    /// New style; marks pictures stale and queues nothing.
+    pub style: Option<String>,
+    /// New settings, whole; mark stale what they touch and queue nothing.
+    pub settings: Option<Settings>,
+    /// New story; changes no shot.
+    pub story: Option<String>,
+}
+
+/// Changes to a shot; absent fields stay.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ShotPatch {
+    /// New title.
+    pub title: Option<String>,
+    /// New prompt.
+    pub prompt: Option<String>,
+    /// New negative prompt.
+    pub negative_prompt: Option<String>,
+    /// New narration.
+    pub narration: Option<String>,
+    /// New mood.
+    pub mood: Option<Mood>,
+    /// New transition to the next shot.
+    pub transition: Option<Transition>,
+    /// New minimum length in seconds; `Some(None)` takes it away.
+    pub duration: Option<Option<f64>>,
+    /// Lock or unlock.
+    pub locked: Option<bool>,
+}
+
+/// How to make one take or film; absent values come from the project.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Parameters {
+    /// Model, by the provider's name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Seed of the picture or clip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u32>,
+    /// Sampling steps, 1 to 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+    /// Guidance scale, 0 to 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cfg_scale: Option<f64>,
+    /// Frames per second of a clip or film, 12 to 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fps: Option<u32>,
+    /// Length of a clip in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<f64>,
+    /// Voice, by the provider's name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voice: Option<String>,
+    /// Speed of a voice, 0.5 to 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed: Option<f64>,
+    /// Quality of a film.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
+    /// What a film does about a shot with nothing to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_missing: Option<OnMissing>,
+}

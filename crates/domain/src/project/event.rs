@@ -1,0 +1,347 @@
+//! What has happened to a project: facts in the past tense, each with a version and a golden JSON file.
+
+use chrono::{DateTime, Utc};
+use cqrs_es::DomainEvent;
+use serde::{Deserialize, Serialize};
+
+use super::command::Parameters;
+use crate::asset::Asset;
+use crate::ids::{ClaimId, ProjectId, ShotId, TakeId, TaskId};
+use crate::job::{Failure, FilmOutput, Kind, MadeWith, SpecHash};
+use crate::settings::{Mood, Settings, Transition};
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident = $version:literal),+ $(,)?) => {
+        /// A fact about a project.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub enum Event { $($(#[$doc])* $name($name)),+ }
+
+        $(impl From<$name> for Event {
+            fn from(event: $name) -> Self { Self::$name(event) }
+        })+
+
+        impl Event {
+            /// Every event type with its present version.
+            pub const TYPES: &[(&str, &str)] = &[$((stringify!($name), $version)),+];
+
+            /// The type's name, as in the `event_type` column.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => stringify!($name)),+ }
+            }
+
+            /// The version of the payload's shape, as in the `event_version` column.
+            pub fn version(&self) -> &'static str {
+                match self { $(Self::$name(_) => $version),+ }
+            }
+        }
+    };
+}
+
+events! {
+    /// A project was started.
+    ProjectCreated = "1",
+    /// The title or description was revised.
+    ProjectRenamed = "1",
+    /// The style was revised.
+    StyleRevised = "1",
+    /// The settings were revised.
+    SettingsRevised = "1",
+    /// The story was revised; no shot changed by it.
+    StoryRevised = "1",
+    /// The project went to the trash.
+    ProjectDeleted = "1",
+    /// The shots of a finished storyboard became the project's.
+    StoryboardAdopted = "1",
+    /// A shot's prompt or negative prompt was revised.
+    ShotPromptRevised = "1",
+    /// A shot's narration was revised.
+    ShotNarrationRevised = "1",
+    /// A shot's title, mood, transition or duration was revised.
+    ShotDetailsRevised = "1",
+    /// A shot was locked.
+    ShotLocked = "1",
+    /// A shot was unlocked.
+    ShotUnlocked = "1",
+    /// A task was created that waits for others.
+    TaskPlanned = "1",
+    /// A task became ready to run.
+    TaskQueued = "1",
+    /// A worker was given a task.
+    TaskStarted = "1",
+    /// An attempt failed and another one follows.
+    TaskRetryScheduled = "1",
+    /// A task was given back for a while without using up an attempt.
+    TaskDeferred = "1",
+    /// A task succeeded.
+    TaskFinished = "1",
+    /// A task failed for good.
+    TaskFailed = "1",
+    /// A task was stopped.
+    TaskCancelled = "1",
+    /// A film became the project's newest.
+    FilmRendered = "1",
+}
+
+impl DomainEvent for Event {
+    fn event_type(&self) -> String {
+        self.name().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        self.version().to_owned()
+    }
+}
+
+macro_rules! payload {
+    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $name { $($(#[$fdoc])* pub $field: $type),* }
+    };
+}
+
+payload!(/// A project was started.
+ProjectCreated {
+    /// The project.
+    id: ProjectId,
+    /// The story, word for word.
+    story: String,
+    /// Empty until the storyboard gives one.
+    title: String,
+    /// Free text.
+    description: String,
+    /// Free text.
+    style: String,
+    /// Shots asked for.
+    shot_count: Option<u32>,
+    /// Settings, with the seed filled in.
+    settings: Settings,
+});
+payload!(/// The title or description was revised.
+ProjectRenamed {
+    /// The title from now on.
+    title: String,
+    /// The description from now on.
+    description: String,
+});
+payload!(/// The style was revised.
+StyleRevised {
+    /// The style from now on.
+    style: String,
+});
+payload!(/// The settings were revised.
+SettingsRevised {
+    /// The settings from now on.
+    settings: Settings,
+});
+payload!(/// The story was revised.
+StoryRevised {
+    /// The story from now on.
+    story: String,
+});
+payload!(/// The project went to the trash.
+    ProjectDeleted {});
+payload!(/// A finished storyboard's shots became the project's.
+StoryboardAdopted {
+    /// The task that made it.
+    task_id: TaskId,
+    /// What was asked for.
+    spec_hash: SpecHash,
+    /// The project's title from now on.
+    title: String,
+    /// BCP 47 language of the story.
+    language: String,
+    /// The shots, in order.
+    shots: Vec<AdoptedShot>,
+});
+payload!(/// One shot of an adopted storyboard.
+AdoptedShot {
+    /// Its id from now on.
+    id: ShotId,
+    /// A few words.
+    title: String,
+    /// What the picture shows.
+    prompt: String,
+    /// What is said.
+    narration: String,
+    /// Its feeling.
+    mood: Mood,
+});
+payload!(/// A shot's prompt was revised.
+ShotPromptRevised {
+    /// Which shot.
+    shot_id: ShotId,
+    /// The prompt from now on.
+    prompt: String,
+    /// The negative prompt from now on.
+    negative_prompt: String,
+});
+payload!(/// A shot's narration was revised.
+ShotNarrationRevised {
+    /// Which shot.
+    shot_id: ShotId,
+    /// The narration from now on.
+    narration: String,
+});
+payload!(/// A shot's details were revised.
+ShotDetailsRevised {
+    /// Which shot.
+    shot_id: ShotId,
+    /// The title from now on.
+    title: String,
+    /// The mood from now on.
+    mood: Mood,
+    /// The transition from now on; the project's when absent.
+    transition: Option<Transition>,
+    /// The minimum length in seconds from now on.
+    duration_seconds: Option<f64>,
+});
+payload!(/// A shot was locked.
+ShotLocked {
+    /// Which shot.
+    shot_id: ShotId,
+});
+payload!(/// A shot was unlocked.
+ShotUnlocked {
+    /// Which shot.
+    shot_id: ShotId,
+});
+payload!(/// A task was created that waits for others.
+TaskPlanned {
+    /// The task.
+    task_id: TaskId,
+    /// Its kind.
+    kind: Kind,
+    /// Its shot, once there is one.
+    shot_id: Option<ShotId>,
+    /// Its place in a storyboard that does not exist yet, from 0.
+    slot: Option<u32>,
+    /// What it waits for.
+    depends_on: Vec<TaskId>,
+    /// How to make it.
+    parameters: Parameters,
+    /// The attempt that will run next, from 1.
+    attempt: u32,
+    /// Attempts allowed.
+    max_attempts: u32,
+});
+payload!(/// A task became ready to run.
+TaskQueued {
+    /// The task.
+    task_id: TaskId,
+    /// Its kind.
+    kind: Kind,
+    /// Its shot, if it is of one.
+    shot_id: Option<ShotId>,
+    /// What is asked for.
+    spec_hash: SpecHash,
+    /// How to make it.
+    parameters: Parameters,
+    /// The attempt that will run next, from 1.
+    attempt: u32,
+    /// Attempts allowed.
+    max_attempts: u32,
+});
+payload!(/// A worker was given a task.
+TaskStarted {
+    /// The task.
+    task_id: TaskId,
+    /// Which attempt, from 1.
+    attempt: u32,
+    /// The fencing token of this run.
+    claim: ClaimId,
+    /// The worker's name.
+    worker: String,
+});
+payload!(/// An attempt failed and another one follows.
+TaskRetryScheduled {
+    /// The task.
+    task_id: TaskId,
+    /// The attempt that will run next.
+    attempt: u32,
+    /// When, at the earliest.
+    due: DateTime<Utc>,
+    /// Why the last one failed.
+    failure: Failure,
+});
+payload!(/// A task was given back for a while.
+TaskDeferred {
+    /// The task.
+    task_id: TaskId,
+    /// When to try again, at the earliest.
+    due: DateTime<Utc>,
+    /// Why.
+    reason: String,
+});
+payload!(/// A task succeeded.
+TaskFinished {
+    /// The task.
+    task_id: TaskId,
+    /// The attempt that succeeded.
+    attempt: u32,
+    /// What was asked for.
+    spec_hash: SpecHash,
+    /// The take it made; absent for storyboards and films.
+    take: Option<TakeMade>,
+    /// What made it.
+    made_with: MadeWith,
+});
+payload!(/// A picture, clip or voice that a task made.
+TakeMade {
+    /// The take.
+    take_id: TakeId,
+    /// The shot it is of.
+    shot_id: ShotId,
+    /// The stored media.
+    asset: Asset,
+    /// Whether it became the shot's own. Not so when somebody chose another meanwhile.
+    selected: bool,
+});
+payload!(/// A task failed for good.
+TaskFailed {
+    /// The task.
+    task_id: TaskId,
+    /// The attempt that failed.
+    attempt: u32,
+    /// Why.
+    failure: Failure,
+});
+payload!(/// A task was stopped.
+TaskCancelled {
+    /// The task.
+    task_id: TaskId,
+    /// Why.
+    reason: CancelReason,
+});
+payload!(/// A film became the project's newest.
+FilmRendered {
+    /// The task that made it.
+    task_id: TaskId,
+    /// Counts the project's films, from 1.
+    film_version: u32,
+    /// What was asked for.
+    spec_hash: SpecHash,
+    /// How it was asked for.
+    parameters: Parameters,
+    /// What came out.
+    film: Box<FilmOutput>,
+    /// Shots that had nothing of their own to show.
+    incomplete: Vec<ShotId>,
+});
+
+/// Why a task was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// Somebody asked for it.
+    Requested,
+    /// What it waited for failed or was cancelled.
+    DependencyFailed,
+    /// The content it was made for changed.
+    Superseded,
+    /// The storyboard has fewer shots than were asked for.
+    Surplus,
+    /// The project went to the trash.
+    ProjectDeleted,
+}

@@ -1,0 +1,135 @@
+//! The ranges of everything that comes from outside.
+
+use super::command::Parameters;
+use super::error::ProjectError;
+use crate::job::StoryboardOutput;
+use crate::settings::Settings;
+
+/// Longest story, in characters.
+pub const STORY: usize = 20_000;
+/// Longest title, in characters.
+pub const TITLE: usize = 200;
+/// Longest description or style, in characters.
+pub const TEXT: usize = 2_000;
+/// Longest prompt or negative prompt, in characters.
+pub const PROMPT: usize = 2_000;
+/// Longest narration of a shot, in characters.
+pub const NARRATION: usize = 10_000;
+/// Most shots of a project.
+pub const SHOTS: u32 = 200;
+/// Longest shot that can be asked for, in seconds.
+pub const SHOT_SECONDS: f64 = 600.0;
+
+type Check = Result<(), ProjectError>;
+
+fn invalid(field: &'static str, message: impl Into<String>) -> Check {
+    Err(ProjectError::Invalid { field, message: message.into() })
+}
+
+fn at_most(field: &'static str, text: &str, characters: usize) -> Check {
+    let has = text.chars().count();
+    if has > characters {
+        return invalid(field, format!("must have at most {characters} characters; it has {has}"));
+    }
+    if text.contains('\0') {
+        return invalid(field, "must not contain the character U+0000");
+    }
+    Ok(())
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(
+    field: &'static str,
+    value: Option<T>,
+    low: T,
+    high: T,
+) -> Check {
+    match value {
+        Some(value) if !(low <= value && value <= high) => {
+            invalid(field, format!("must be between {low} and {high}; it is {value}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn check_project(story: &str, title: &str, description: &str, style: &str) -> Check {
+    if story.trim().is_empty() {
+        return invalid("story", "must not be empty");
+    }
+    at_most("story", story, STORY)?;
+    check_title(title)?;
+    at_most("description", description, TEXT)?;
+    at_most("style", style, TEXT)
+}
+
+fn check_title(title: &str) -> Check {
+    at_most("title", title, TITLE)?;
+    if title.chars().any(char::is_control) {
+        return invalid("title", "must be one line without control characters");
+    }
+    Ok(())
+}
+
+pub(super) fn check_shot_count(count: Option<u32>) -> Check {
+    within("shotCount", count, 1, SHOTS)
+}
+
+pub(super) fn check_settings(settings: &Settings) -> Check {
+    within("settings.fps", Some(settings.fps), 12, 60)?;
+    within("settings.budget", settings.budget, 0.0, 1e9)?;
+    let language = settings.language.as_deref();
+    language.map_or(Ok(()), |language| check_language("settings.language", language))?;
+    settings.voice.as_deref().map_or(Ok(()), |voice| check_name("settings.voice", voice))
+}
+
+fn check_language(field: &'static str, tag: &str) -> Check {
+    let is_tag =
+        (2..=35).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_tag { Ok(()) } else { invalid(field, "must be a BCP 47 language tag such as en or zh") }
+}
+
+fn check_name(field: &'static str, name: &str) -> Check {
+    at_most(field, name, TITLE)?;
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
+        return invalid(field, "must be a name without control characters");
+    }
+    Ok(())
+}
+
+pub(super) fn check_prompts(prompt: &str, negative_prompt: &str) -> Check {
+    at_most("prompt", prompt, PROMPT)?;
+    at_most("negativePrompt", negative_prompt, PROMPT)
+}
+
+pub(super) fn check_narration(narration: &str) -> Check {
+    at_most("narration", narration, NARRATION)
+}
+
+pub(super) fn check_shot_details(title: &str, duration_seconds: Option<f64>) -> Check {
+    check_title(title)?;
+    within("duration", duration_seconds, 0.5, SHOT_SECONDS)
+}
+
+pub(super) fn check_parameters(parameters: &Parameters) -> Check {
+    within("steps", parameters.steps, 1, 200)?;
+    within("cfgScale", parameters.cfg_scale, 0.0, 50.0)?;
+    within("fps", parameters.fps, 12, 60)?;
+    within("duration", parameters.duration_seconds, 0.5, SHOT_SECONDS)?;
+    within("speed", parameters.speed, 0.5, 2.0)?;
+    for (field, name) in [("model", &parameters.model), ("voice", &parameters.voice)] {
+        name.as_deref().map_or(Ok(()), |name| check_name(field, name))?;
+    }
+    Ok(())
+}
+
+/// Providers are not trusted to keep to what was asked.
+pub(super) fn check_storyboard(output: &StoryboardOutput) -> Check {
+    within("shots", u32::try_from(output.shots.len()).ok(), 1, SHOTS)?;
+    check_title(&output.title)?;
+    check_language("language", &output.language)?;
+    for shot in &output.shots {
+        check_title(&shot.title)?;
+        check_prompts(&shot.prompt, "")?;
+        check_narration(&shot.narration)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! The project aggregate: one event stream per project.
+
+mod command;
+mod decide;
+mod error;
+mod event;
+pub mod limits;
+mod spec;
+mod state;
+#[cfg(test)]
+mod tests;
+mod workflow;
+
+pub use command::{Command, CreateProject, Envelope, Parameters, ProjectPatch, ShotPatch};
+pub use error::ProjectError;
+pub use event::*;
+pub use state::{Film, Lifecycle, Project, Shot, Status, Take, Task, TaskState};
+pub use workflow::MAX_ATTEMPTS;
+
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+
+impl Aggregate for Project {
+    const TYPE: &'static str = "project";
+    type Command = Envelope;
+    type Event = Event;
+    type Error = ProjectError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: Self::Command,
+        _services: &Self::Services,
+        sink: &EventSink<Self>,
+    ) -> Result<(), Self::Error> {
+        for event in self.decide(&command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Self::Event) {
+        self.evolve(&event);
+    }
+}

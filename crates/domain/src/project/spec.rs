@@ -1,0 +1,248 @@
+//! What each task asks for by today's content, and what has become stale by it.
+
+use super::command::Parameters;
+use super::state::{Project, Shot, Status, Task, TaskState};
+use crate::ids::{ShotId, TaskId};
+use crate::job::{
+    FilmMusic, FilmShot, FilmSpec, FilmVisual, FilmVoice, ImageSpec, Kind, Spec, StoryboardSpec, TtsSpec,
+    VideoSpec,
+};
+use crate::settings::{Mood, Music, OnMissing, Quality, Resolution};
+
+/// Length of a clip in seconds when nobody says otherwise.
+const CLIP_SECONDS: f64 = 4.0;
+
+impl Project {
+    /// The shot with this id.
+    pub fn shot(&self, id: ShotId) -> Option<&Shot> {
+        self.shots.iter().find(|shot| shot.id == id)
+    }
+
+    /// Open tasks with their ids.
+    pub fn open_tasks(&self) -> impl Iterator<Item = (TaskId, &Task)> {
+        self.tasks.iter().filter(|(_, task)| task.is_open()).map(|(id, task)| (*id, task))
+    }
+
+    /// What a task asks for by today's content; nothing when what it builds on is missing.
+    pub fn spec(&self, task: &Task) -> Option<Spec> {
+        self.spec_of(task.kind, task.shot, &task.parameters)
+    }
+
+    /// What work of a kind on a shot (or on the whole project) asks for by today's content.
+    pub fn spec_of(&self, kind: Kind, shot: Option<ShotId>, parameters: &Parameters) -> Option<Spec> {
+        let shot = shot.and_then(|id| self.shot(id));
+        match kind {
+            Kind::Storyboard => Some(Spec::Storyboard(self.storyboard_spec())),
+            Kind::Image => Some(Spec::Image(self.image_spec(shot?, parameters))),
+            Kind::Video => self.video_spec(shot?, parameters).map(Spec::Video),
+            Kind::Tts => self.tts_spec(shot?, parameters).map(Spec::Tts),
+            Kind::Film => Some(Spec::Film(self.film_spec(parameters))),
+        }
+    }
+
+    /// Whether the selected take of a kind is no longer what today's content asks for. A picture that is
+    /// stale makes its clip stale; a voice that nobody is to hear any more is not stale.
+    pub fn is_stale(&self, shot: &Shot, kind: Kind) -> bool {
+        if kind == Kind::Tts && !has_words(shot) {
+            return false;
+        }
+        let outdated = shot.take(kind).is_some_and(|take| {
+            self.spec_of(kind, Some(shot.id), &take.parameters).map(|spec| spec.hash())
+                != Some(take.spec_hash.clone())
+        });
+        outdated || (kind == Kind::Video && shot.video.is_some() && self.is_stale(shot, Kind::Image))
+    }
+
+    /// Whether the newest film is no longer what today's content asks for.
+    pub fn film_is_stale(&self) -> bool {
+        self.film.as_ref().is_some_and(|film| {
+            Spec::Film(self.film_spec(&film.parameters)).hash() != film.spec_hash
+                || self.shots.iter().any(|shot| self.has_stale_take(shot))
+        })
+    }
+
+    fn has_stale_take(&self, shot: &Shot) -> bool {
+        self.kinds_of(shot).into_iter().any(|kind| self.is_stale(shot, kind))
+    }
+
+    /// Whether the story, style or settings changed since the storyboard was made from them.
+    pub fn storyboard_is_stale(&self) -> bool {
+        let today = Spec::Storyboard(self.storyboard_spec()).hash();
+        self.storyboard.as_ref().is_some_and(|made_from| *made_from != today)
+    }
+
+    /// Where the project stands as a whole.
+    pub fn status(&self) -> Status {
+        let storyboard = self.tasks.values().find(|task| task.kind == Kind::Storyboard);
+        match storyboard {
+            Some(task) if task.state == TaskState::Pending => Status::Created,
+            Some(task) if task.is_open() => Status::Storyboard,
+            _ if self.open_tasks().next().is_some() => Status::Generating,
+            Some(_) => Status::Failed,
+            None if self.tasks.values().any(|task| task.state == TaskState::Failed) => Status::Failed,
+            None => Status::Ready,
+        }
+    }
+
+    /// The kinds of takes that a finished shot has, by the project's settings.
+    pub fn kinds_of(&self, shot: &Shot) -> Vec<Kind> {
+        let mut kinds = vec![Kind::Image];
+        if self.settings.image_to_video {
+            kinds.push(Kind::Video);
+        }
+        if has_words(shot) {
+            kinds.push(Kind::Tts);
+        }
+        kinds
+    }
+
+    /// Whether a shot has every take it should have, none of them stale.
+    pub fn is_complete(&self, shot: &Shot) -> bool {
+        self.kinds_of(shot).into_iter().all(|kind| shot.take(kind).is_some() && !self.is_stale(shot, kind))
+    }
+
+    /// BCP 47 language of the film.
+    pub fn film_language(&self) -> &str {
+        self.settings.language.as_deref().or(self.language.as_deref()).unwrap_or("en")
+    }
+
+    fn storyboard_spec(&self) -> StoryboardSpec {
+        StoryboardSpec {
+            story: self.story.clone(),
+            style: self.style.clone(),
+            language: self.settings.language.clone(),
+            shot_count: self.shot_count,
+            verbatim: self.settings.verbatim_narration,
+        }
+    }
+
+    fn image_spec(&self, shot: &Shot, parameters: &Parameters) -> ImageSpec {
+        let (width, height) = self.settings.frame_size();
+        ImageSpec {
+            prompt: shot.prompt.clone(),
+            negative_prompt: shot.negative_prompt.clone(),
+            style: self.style.clone(),
+            mood: shot.mood,
+            width,
+            height,
+            seed: parameters.seed.unwrap_or_else(|| self.seed_for(shot)),
+            model: parameters.model.clone(),
+            steps: parameters.steps,
+            cfg_scale: parameters.cfg_scale,
+        }
+    }
+
+    /// Each shot has a seed of its own that follows from the project's.
+    fn seed_for(&self, shot: &Shot) -> u32 {
+        let project = self.settings.seed.unwrap_or(0).to_be_bytes();
+        let digest = crate::hash::sha256(&[&project, shot.id.0.as_bytes()]);
+        u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+    }
+
+    fn video_spec(&self, shot: &Shot, parameters: &Parameters) -> Option<VideoSpec> {
+        let (width, height) = self.settings.frame_size();
+        Some(VideoSpec {
+            image: shot.image.as_ref()?.asset.key.clone(),
+            prompt: shot.prompt.clone(),
+            width,
+            height,
+            fps: parameters.fps.unwrap_or(self.settings.fps),
+            duration_seconds: parameters.duration_seconds.or(shot.duration_seconds).unwrap_or(CLIP_SECONDS),
+            seed: parameters.seed.unwrap_or_else(|| self.seed_for(shot)),
+            model: parameters.model.clone(),
+        })
+    }
+
+    fn tts_spec(&self, shot: &Shot, parameters: &Parameters) -> Option<TtsSpec> {
+        has_words(shot).then(|| TtsSpec {
+            text: shot.narration.clone(),
+            language: Some(self.film_language().to_owned()),
+            voice: parameters.voice.clone().or_else(|| self.settings.voice.clone()),
+            speed: parameters.speed.unwrap_or(1.0),
+            model: parameters.model.clone(),
+        })
+    }
+
+    fn film_spec(&self, parameters: &Parameters) -> FilmSpec {
+        let quality = parameters.quality.unwrap_or(self.settings.quality);
+        let (width, height) = match quality {
+            Quality::Preview => Resolution::PREVIEW.frame_size(self.settings.aspect),
+            Quality::Final => self.settings.frame_size(),
+        };
+        let on_missing = parameters.on_missing.unwrap_or(self.settings.on_missing);
+        let shots = self.shots.iter().map(|shot| self.film_shot(shot));
+        let shots: Vec<FilmShot> =
+            shots.filter(|shot| on_missing != OnMissing::Skip || shot.visual != FilmVisual::Card).collect();
+        let has_cards = shots.iter().any(|shot| shot.visual == FilmVisual::Card);
+        FilmSpec {
+            title: if has_cards { self.title.clone() } else { String::new() },
+            language: self.film_language().to_owned(),
+            width,
+            height,
+            fps: parameters.fps.unwrap_or(self.settings.fps),
+            quality,
+            captions: self.settings.captions,
+            music: self.film_music(),
+            motion: self.settings.motion,
+            fit: self.settings.fit,
+            on_missing,
+            shots,
+        }
+    }
+
+    fn film_shot(&self, shot: &Shot) -> FilmShot {
+        let visual = film_visual(shot);
+        let voice = shot.voice.as_ref().filter(|_| has_words(shot));
+        FilmShot {
+            shot_id: shot.id,
+            title: if visual == FilmVisual::Card { shot.title.clone() } else { String::new() },
+            narration: shot.narration.clone(),
+            visual,
+            voice: voice.map(|take| FilmVoice {
+                asset: take.asset.key.clone(),
+                duration_seconds: take.asset.duration_seconds.unwrap_or(0.0),
+            }),
+            transition: shot.transition.unwrap_or(self.settings.transition),
+            duration_seconds: shot.duration_seconds,
+        }
+    }
+
+    fn film_music(&self) -> FilmMusic {
+        let mood = match self.settings.music {
+            Music::None => return FilmMusic::None,
+            Music::Calm => Mood::Calm,
+            Music::Tense => Mood::Tense,
+            Music::Bright => Mood::Bright,
+            Music::Auto => self.prevailing_mood(),
+        };
+        FilmMusic::Mood { mood }
+    }
+
+    fn prevailing_mood(&self) -> Mood {
+        let count = |mood: Mood| self.shots.iter().filter(|shot| shot.mood == mood).count();
+        // `max_by_key` keeps the last of equals; calm is the least intrusive and comes last.
+        [Mood::Bright, Mood::Tense, Mood::Calm]
+            .into_iter()
+            .max_by_key(|mood| count(*mood))
+            .unwrap_or(Mood::Calm)
+    }
+}
+
+fn has_words(shot: &Shot) -> bool {
+    !shot.narration.trim().is_empty()
+}
+
+/// The clip when it moves today's picture, else the picture, else whatever there is.
+fn film_visual(shot: &Shot) -> FilmVisual {
+    let clip = shot.video.as_ref().map(|take| FilmVisual::Clip {
+        clip: take.asset.key.clone(),
+        duration_seconds: take.asset.duration_seconds.unwrap_or(0.0),
+    });
+    let still = shot.image.as_ref().map(|take| FilmVisual::Still { picture: take.asset.key.clone() });
+    let clip_is_newest = match (&shot.video, &shot.image) {
+        (Some(video), Some(image)) => video.selected_at > image.selected_at,
+        _ => true,
+    };
+    let (first, second) = if clip_is_newest { (clip, still) } else { (still, clip) };
+    first.or(second).unwrap_or(FilmVisual::Card)
+}

@@ -1,0 +1,462 @@
+//! The state that events add up to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::command::Parameters;
+use super::event::{
+    AdoptedShot, CancelReason, Event, ProjectCreated, TakeMade, TaskFinished, TaskPlanned, TaskQueued,
+};
+use crate::asset::Asset;
+use crate::ids::{ClaimId, ShotId, TakeId, TaskId};
+use crate::job::{Kind, SpecHash};
+use crate::settings::{Mood, Settings, Transition};
+
+/// A project as its events have made it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Project {
+    /// How many events made it; the version of the project.
+    pub version: u64,
+    /// Whether it exists.
+    pub lifecycle: Lifecycle,
+    /// Up to 200 characters.
+    pub title: String,
+    /// Free text.
+    pub description: String,
+    /// The story, word for word.
+    pub story: String,
+    /// Free text.
+    pub style: String,
+    /// Shots asked for at creation.
+    pub shot_count: Option<u32>,
+    /// How the film looks and sounds.
+    pub settings: Settings,
+    /// BCP 47 language that the storyboard found.
+    pub language: Option<String>,
+    /// What the present storyboard was asked for.
+    pub storyboard: Option<SpecHash>,
+    /// Version at which the project's own fields last changed.
+    pub revised: u64,
+    /// In their order.
+    pub shots: Vec<Shot>,
+    /// Open tasks, and ended ones that may be retried: at most one ended task a kind and shot.
+    pub tasks: BTreeMap<TaskId, Task>,
+    /// How many tasks the project ever had.
+    #[serde(default)]
+    pub tasks_made: u32,
+    /// The newest film.
+    pub film: Option<Film>,
+    /// The film by the project's own settings that was last queued, finished or not.
+    pub last_film_queued: Option<SpecHash>,
+}
+
+/// Whether a project exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Lifecycle {
+    /// No event yet.
+    #[default]
+    Missing,
+    /// It is there.
+    Active,
+    /// It is in the trash.
+    Deleted,
+}
+
+/// Where a project stands as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Its storyboard waits for a worker.
+    Created,
+    /// Its storyboard is being made.
+    Storyboard,
+    /// Other work is open.
+    Generating,
+    /// Nothing is open and nothing failed.
+    Ready,
+    /// Nothing is open, and something failed for good.
+    Failed,
+}
+
+impl Status {
+    /// The word in JSON and SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Storyboard => "storyboard",
+            Self::Generating => "generating",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One shot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shot {
+    /// Its id.
+    pub id: ShotId,
+    /// A few words.
+    pub title: String,
+    /// What the picture shows.
+    pub prompt: String,
+    /// What it must not show.
+    pub negative_prompt: String,
+    /// What is said.
+    pub narration: String,
+    /// Its feeling.
+    pub mood: Mood,
+    /// How it goes over to the next shot; the project's way when absent.
+    pub transition: Option<Transition>,
+    /// Minimum length in seconds.
+    pub duration_seconds: Option<f64>,
+    /// A locked shot is not generated again.
+    pub locked: bool,
+    /// Version at which its content last changed.
+    pub revised: u64,
+    /// The selected picture.
+    pub image: Option<Take>,
+    /// The selected clip.
+    pub video: Option<Take>,
+    /// The selected voice.
+    pub voice: Option<Take>,
+}
+
+/// A picture, clip or voice that a shot uses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Take {
+    /// Its id.
+    pub id: TakeId,
+    /// The stored media.
+    pub asset: Asset,
+    /// What was asked for.
+    pub spec_hash: SpecHash,
+    /// How it was asked for.
+    pub parameters: Parameters,
+    /// Version at which it became the shot's own.
+    pub selected_at: u64,
+}
+
+/// The newest film.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Film {
+    /// Counts the project's films, from 1.
+    pub version: u32,
+    /// What was asked for.
+    pub spec_hash: SpecHash,
+    /// How it was asked for.
+    pub parameters: Parameters,
+}
+
+/// One piece of work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its shot, if it is of one.
+    pub shot: Option<ShotId>,
+    /// Its place in a storyboard that does not exist yet.
+    pub slot: Option<u32>,
+    /// What it waits for.
+    pub depends_on: Vec<TaskId>,
+    /// How to make it.
+    pub parameters: Parameters,
+    /// What is asked for, once that is known.
+    pub spec_hash: Option<SpecHash>,
+    /// The attempt that runs or will run next, from 1.
+    pub attempt: u32,
+    /// Attempts allowed.
+    pub max_attempts: u32,
+    /// The take that was selected when the task was queued.
+    pub replaces: Option<TakeId>,
+    /// Where it stands.
+    pub state: TaskState,
+}
+
+/// Where a task stands. Finished tasks leave the state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum TaskState {
+    /// It waits for other tasks.
+    Blocked,
+    /// It waits for a worker.
+    Pending,
+    /// A worker has it.
+    Processing {
+        /// The fencing token of the run.
+        claim: ClaimId,
+        /// The worker's name.
+        worker: String,
+    },
+    /// It failed for good; it may be retried.
+    Failed,
+    /// It was stopped; it may be retried.
+    Cancelled(CancelReason),
+}
+
+impl Task {
+    /// Blocked, pending or processing.
+    pub fn is_open(&self) -> bool {
+        match self.state {
+            TaskState::Blocked | TaskState::Pending | TaskState::Processing { .. } => true,
+            TaskState::Failed | TaskState::Cancelled(_) => false,
+        }
+    }
+
+    /// Whether this is of the same kind and shot as another.
+    fn same_work(&self, kind: Kind, shot: Option<ShotId>) -> bool {
+        self.kind == kind && self.shot == shot && self.slot.is_none()
+    }
+}
+
+impl Shot {
+    /// The selected take of a kind.
+    pub fn take(&self, kind: Kind) -> Option<&Take> {
+        match kind {
+            Kind::Image => self.image.as_ref(),
+            Kind::Video => self.video.as_ref(),
+            Kind::Tts => self.voice.as_ref(),
+            Kind::Storyboard | Kind::Film => None,
+        }
+    }
+
+    fn take_mut(&mut self, kind: Kind) -> Option<&mut Option<Take>> {
+        match kind {
+            Kind::Image => Some(&mut self.image),
+            Kind::Video => Some(&mut self.video),
+            Kind::Tts => Some(&mut self.voice),
+            Kind::Storyboard | Kind::Film => None,
+        }
+    }
+}
+
+impl From<&AdoptedShot> for Shot {
+    fn from(shot: &AdoptedShot) -> Self {
+        Self {
+            id: shot.id,
+            title: shot.title.clone(),
+            prompt: shot.prompt.clone(),
+            negative_prompt: String::new(),
+            narration: shot.narration.clone(),
+            mood: shot.mood,
+            transition: None,
+            duration_seconds: None,
+            locked: false,
+            revised: 0,
+            image: None,
+            video: None,
+            voice: None,
+        }
+    }
+}
+
+/// What events do. Evolving never fails: an event is a fact.
+impl Project {
+    /// The state after an event.
+    pub fn evolve(&mut self, event: &Event) {
+        self.version += 1;
+        match event {
+            Event::ProjectCreated(event) => self.create(event),
+            Event::ProjectRenamed(event) => {
+                self.title.clone_from(&event.title);
+                self.description.clone_from(&event.description);
+                self.revised = self.version;
+            }
+            Event::StyleRevised(event) => {
+                self.style.clone_from(&event.style);
+                self.revised = self.version;
+            }
+            Event::SettingsRevised(event) => {
+                self.settings = event.settings.clone();
+                self.revised = self.version;
+            }
+            Event::StoryRevised(event) => {
+                self.story.clone_from(&event.story);
+                self.revised = self.version;
+            }
+            Event::ProjectDeleted(_) => self.lifecycle = Lifecycle::Deleted,
+            Event::StoryboardAdopted(event) => {
+                if self.title != event.title {
+                    self.title.clone_from(&event.title);
+                    self.revised = self.version;
+                }
+                self.language = Some(event.language.clone());
+                self.storyboard = Some(event.spec_hash.clone());
+                let revised = self.version;
+                self.shots = event.shots.iter().map(|shot| Shot { revised, ..Shot::from(shot) }).collect();
+                self.bind_ended();
+            }
+            Event::ShotPromptRevised(event) => self.revise_shot(event.shot_id, |shot| {
+                shot.prompt.clone_from(&event.prompt);
+                shot.negative_prompt.clone_from(&event.negative_prompt);
+            }),
+            Event::ShotNarrationRevised(event) => self.revise_shot(event.shot_id, |shot| {
+                shot.narration.clone_from(&event.narration);
+            }),
+            Event::ShotDetailsRevised(event) => self.revise_shot(event.shot_id, |shot| {
+                shot.title.clone_from(&event.title);
+                shot.mood = event.mood;
+                shot.transition = event.transition;
+                shot.duration_seconds = event.duration_seconds;
+            }),
+            Event::ShotLocked(event) => self.revise_shot(event.shot_id, |shot| shot.locked = true),
+            Event::ShotUnlocked(event) => self.revise_shot(event.shot_id, |shot| shot.locked = false),
+            task_event => self.evolve_task(task_event),
+        }
+    }
+
+    fn evolve_task(&mut self, event: &Event) {
+        match event {
+            Event::TaskPlanned(event) => self.plan(event),
+            Event::TaskQueued(event) => self.queue(event),
+            Event::TaskStarted(event) => self.with_task(event.task_id, |task| {
+                task.state = TaskState::Processing { claim: event.claim, worker: event.worker.clone() };
+            }),
+            Event::TaskRetryScheduled(event) => self.with_task(event.task_id, |task| {
+                task.attempt = event.attempt;
+                task.state = TaskState::Pending;
+            }),
+            Event::TaskDeferred(event) => {
+                self.with_task(event.task_id, |task| task.state = TaskState::Pending);
+            }
+            Event::TaskFinished(event) => self.finish(event),
+            Event::TaskFailed(event) => self.end(event.task_id, TaskState::Failed),
+            Event::TaskCancelled(event) if event.reason == CancelReason::Surplus => {
+                self.tasks.remove(&event.task_id);
+            }
+            Event::TaskCancelled(event) => {
+                self.end(event.task_id, TaskState::Cancelled(event.reason));
+                let film = self.tasks.get(&event.task_id).filter(|task| task.kind == Kind::Film);
+                let may_come_again = film.is_some_and(|film| film.spec_hash == self.last_film_queued);
+                if event.reason == CancelReason::Superseded && may_come_again {
+                    self.last_film_queued = None;
+                }
+            }
+            Event::FilmRendered(event) => {
+                self.film = Some(Film {
+                    version: event.film_version,
+                    spec_hash: event.spec_hash.clone(),
+                    parameters: event.parameters.clone(),
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn create(&mut self, event: &ProjectCreated) {
+        self.lifecycle = Lifecycle::Active;
+        self.title.clone_from(&event.title);
+        self.description.clone_from(&event.description);
+        self.story.clone_from(&event.story);
+        self.style.clone_from(&event.style);
+        self.shot_count = event.shot_count;
+        self.settings = event.settings.clone();
+        self.revised = self.version;
+    }
+
+    fn revise_shot(&mut self, id: ShotId, change: impl FnOnce(&mut Shot)) {
+        let version = self.version;
+        if let Some(shot) = self.shots.iter_mut().find(|shot| shot.id == id) {
+            change(shot);
+            shot.revised = version;
+        }
+    }
+
+    fn with_task(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
+        if let Some(task) = self.tasks.get_mut(&id) {
+            change(task);
+        }
+    }
+
+    fn plan(&mut self, event: &TaskPlanned) {
+        self.tasks_made += u32::from(!self.tasks.contains_key(&event.task_id));
+        self.forget_ended(event.kind, event.shot_id);
+        self.tasks.insert(
+            event.task_id,
+            Task {
+                kind: event.kind,
+                shot: event.shot_id,
+                slot: event.slot,
+                depends_on: event.depends_on.clone(),
+                parameters: event.parameters.clone(),
+                spec_hash: None,
+                attempt: event.attempt,
+                max_attempts: event.max_attempts,
+                replaces: None,
+                state: TaskState::Blocked,
+            },
+        );
+    }
+
+    fn queue(&mut self, event: &TaskQueued) {
+        self.tasks_made += u32::from(!self.tasks.contains_key(&event.task_id));
+        self.forget_ended(event.kind, event.shot_id);
+        let shot = event.shot_id.and_then(|id| self.shot(id));
+        let replaces = shot.and_then(|shot| shot.take(event.kind)).map(|take| take.id);
+        let own_film = || self.spec_of(Kind::Film, None, &Parameters::default()).map(|spec| spec.hash());
+        if event.kind == Kind::Film && own_film().as_ref() == Some(&event.spec_hash) {
+            self.last_film_queued = Some(event.spec_hash.clone());
+        }
+        self.tasks.insert(
+            event.task_id,
+            Task {
+                kind: event.kind,
+                shot: event.shot_id,
+                slot: None,
+                depends_on: Vec::new(),
+                parameters: event.parameters.clone(),
+                spec_hash: Some(event.spec_hash.clone()),
+                attempt: event.attempt,
+                max_attempts: event.max_attempts,
+                replaces,
+                state: TaskState::Pending,
+            },
+        );
+    }
+
+    fn end(&mut self, id: TaskId, state: TaskState) {
+        let Some(task) = self.tasks.remove(&id) else { return };
+        self.forget_ended(task.kind, task.shot);
+        self.tasks.insert(id, Task { state, ..task });
+    }
+
+    /// Tasks that were cancelled before the storyboard came become those of its shots, so that they can be
+    /// retried; those of shots that did not come are forgotten.
+    fn bind_ended(&mut self) {
+        let shots: Vec<ShotId> = self.shots.iter().map(|shot| shot.id).collect();
+        let shot_at = |slot: u32| usize::try_from(slot).ok().and_then(|slot| shots.get(slot).copied());
+        self.tasks.retain(|_, task| match task.slot {
+            Some(slot) if !task.is_open() => {
+                task.slot = None;
+                task.shot = shot_at(slot);
+                task.shot.is_some()
+            }
+            _ => true,
+        });
+    }
+
+    /// Ended tasks make room for newer work of the same kind and shot, which keeps the state small.
+    fn forget_ended(&mut self, kind: Kind, shot: Option<ShotId>) {
+        self.tasks.retain(|_, task| task.is_open() || !task.same_work(kind, shot));
+    }
+
+    fn finish(&mut self, event: &TaskFinished) {
+        let Some(task) = self.tasks.remove(&event.task_id) else { return };
+        let Some(made) = event.take.as_ref().filter(|take| take.selected) else { return };
+        self.select(task.kind, made, &event.spec_hash, task.parameters);
+    }
+
+    fn select(&mut self, kind: Kind, made: &TakeMade, spec_hash: &SpecHash, parameters: Parameters) {
+        let take = Take {
+            id: made.take_id,
+            asset: made.asset.clone(),
+            spec_hash: spec_hash.clone(),
+            parameters,
+            selected_at: self.version,
+        };
+        let shot = self.shots.iter_mut().find(|shot| shot.id == made.shot_id);
+        if let Some(place) = shot.and_then(|shot| shot.take_mut(kind)) {
+            *place = Some(take);
+        }
+    }
+}

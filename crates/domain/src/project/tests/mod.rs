@@ -1,0 +1,14 @@
+//! What the aggregate promises: every rule as given, when, then; the rest as properties of random histories.
+
+mod attempts;
+mod creation;
+mod editing;
+mod film;
+mod following;
+mod framework;
+mod golden;
+mod limits;
+mod properties;
+mod specs;
+mod takes;
+mod telling;

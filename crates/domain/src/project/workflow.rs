@@ -1,0 +1,266 @@
+//! What follows from what: the policy that turns one fact into the next, decided in the same commit.
+
+use super::command::Parameters;
+use super::event::{CancelReason, Event, TaskCancelled, TaskFinished, TaskPlanned, TaskQueued};
+use super::state::{Lifecycle, Project, Task, TaskState};
+use crate::ids::{NewIds, ShotId, TaskId};
+use crate::job::{Kind, Spec};
+
+/// Attempts that a task has before it fails for good: the first and 3 retries.
+pub const MAX_ATTEMPTS: u32 = 4;
+
+/// The facts, and what follows from them, and what follows from that.
+pub(super) fn with_consequences(before: &Project, facts: Vec<Event>, ids: &mut NewIds) -> Vec<Event> {
+    let mut project = before.clone();
+    let mut events = Vec::with_capacity(facts.len());
+    let mut news = facts;
+    while !news.is_empty() {
+        news.iter().for_each(|event| project.evolve(event));
+        let next = consequences(&project, &news, ids);
+        events.append(&mut news);
+        news = next;
+    }
+    events
+}
+
+fn consequences(project: &Project, news: &[Event], ids: &mut NewIds) -> Vec<Event> {
+    let mut events = Vec::new();
+    for event in news {
+        if let Event::StoryboardAdopted(_) = event {
+            events.extend(unblock_shots(project, ids));
+        }
+    }
+    events.extend(cancel_superseded(project, news));
+    if events.is_empty() && news.iter().any(ends_a_task) {
+        events.extend(cancel_what_waited_in_vain(project));
+        if events.is_empty() {
+            events.extend(queue_what_waited(project));
+        }
+        if events.is_empty() {
+            events.extend(render_when_complete(project, ids));
+        }
+    }
+    events
+}
+
+fn ends_a_task(event: &Event) -> bool {
+    matches!(event, Event::TaskFinished(_) | Event::TaskFailed(_) | Event::TaskCancelled(_))
+}
+
+/// Whether an event may change what a task asks for. Narrow, so that a result costs no look at every task.
+fn touches(event: &Event, task: &Task) -> bool {
+    match event {
+        Event::StyleRevised(_)
+        | Event::SettingsRevised(_)
+        | Event::StoryRevised(_)
+        | Event::ShotPromptRevised(_)
+        | Event::ShotNarrationRevised(_)
+        | Event::ShotDetailsRevised(_)
+        | Event::ProjectRenamed(_) => true,
+        Event::TaskFinished(TaskFinished { take: Some(take), .. }) => {
+            take.selected && (task.kind == Kind::Film || task.shot == Some(take.shot_id))
+        }
+        Event::TaskQueued(queued) => queued.kind != Kind::Film && task.kind == Kind::Film,
+        _ => false,
+    }
+}
+
+/// A finished storyboard unblocks all pictures and narrations at once: those planned for its places,
+/// and new ones where more shots came than were asked for.
+fn unblock_shots(project: &Project, ids: &mut NewIds) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (slot, shot) in (0_u32..).zip(&project.shots) {
+        for kind in [Kind::Image, Kind::Tts] {
+            let planned = planned_for(project, kind, slot, shot.id);
+            if planned.is_some_and(|(_, task)| !task.is_open()) {
+                continue;
+            }
+            if kind == Kind::Tts && shot.narration.trim().is_empty() {
+                events.extend(
+                    planned
+                        .map(|(id, _)| TaskCancelled { task_id: id, reason: CancelReason::Surplus }.into()),
+                );
+                continue;
+            }
+            let attempt = planned.map_or(1, |(_, task)| task.attempt);
+            let task = planned.map_or_else(|| TaskId(ids.next_uuid()), |(id, _)| id);
+            events.extend(project.queued(task, kind, Some(shot.id), &Parameters::default(), attempt));
+            if kind == Kind::Image && project.settings.image_to_video {
+                let clip = TaskId(ids.next_uuid());
+                events.push(planned_clip(clip, shot.id, task, Parameters::default()));
+            }
+        }
+    }
+    let shots = u32::try_from(project.shots.len()).unwrap_or(u32::MAX);
+    let surplus = project.open_tasks().filter(|(_, task)| task.slot.is_some_and(|slot| slot >= shots));
+    events.extend(surplus.map(|(id, _)| TaskCancelled { task_id: id, reason: CancelReason::Surplus }.into()));
+    events
+}
+
+/// The task of a place in the storyboard: open, or the new shot's already when somebody cancelled it.
+fn planned_for(project: &Project, kind: Kind, slot: u32, shot: ShotId) -> Option<(TaskId, &Task)> {
+    let of_place = |task: &Task| task.slot == Some(slot) || task.shot == Some(shot);
+    let found = project.tasks.iter().find(|(_, task)| task.kind == kind && of_place(task));
+    found.map(|(id, task)| (*id, task))
+}
+
+/// Open tasks that ask for what nobody wants any more.
+fn cancel_superseded(project: &Project, news: &[Event]) -> Vec<Event> {
+    project
+        .open_tasks()
+        .filter(|(_, task)| task.spec_hash.is_some() && news.iter().any(|event| touches(event, task)))
+        .filter(|(_, task)| {
+            project.spec(task).map(|spec| spec.hash()) != task.spec_hash || is_overtaken(project, task)
+        })
+        .map(|(id, _)| TaskCancelled { task_id: id, reason: CancelReason::Superseded }.into())
+        .collect()
+}
+
+/// A film that is being rendered while one of its shots is made anew.
+fn is_overtaken(project: &Project, task: &Task) -> bool {
+    task.kind == Kind::Film && project.open_tasks().any(|(_, other)| other.kind != Kind::Film)
+}
+
+/// A task whose dependency failed or was cancelled is cancelled too. A film goes without its failed
+/// shots; only without a storyboard there is none.
+fn cancel_what_waited_in_vain(project: &Project) -> Vec<Event> {
+    let lost = |id: &TaskId| project.tasks.get(id).filter(|task| !task.is_open()).map(|task| task.kind);
+    project
+        .open_tasks()
+        .filter(|(_, task)| task.state == TaskState::Blocked)
+        .filter(|(_, task)| {
+            let mut lost_kinds = task.depends_on.iter().filter_map(lost);
+            if task.kind == Kind::Film {
+                lost_kinds.any(|kind| kind == Kind::Storyboard)
+            } else {
+                lost_kinds.next().is_some()
+            }
+        })
+        .map(|(id, _)| TaskCancelled { task_id: id, reason: CancelReason::DependencyFailed }.into())
+        .collect()
+}
+
+/// Blocked tasks of which every dependency has ended. A film waits for whatever its shots still need.
+fn queue_what_waited(project: &Project) -> Vec<Event> {
+    let is_open = |id: &TaskId| project.tasks.get(id).is_some_and(Task::is_open);
+    let work_is_left = project.open_tasks().any(|(_, task)| task.kind != Kind::Film);
+    project
+        .open_tasks()
+        .filter(|(_, task)| task.state == TaskState::Blocked && task.slot.is_none())
+        .filter(
+            |(_, task)| {
+                if task.kind == Kind::Film { !work_is_left } else { !task.depends_on.iter().any(is_open) }
+            },
+        )
+        .filter_map(|(id, task)| project.queued(id, task.kind, task.shot, &task.parameters, task.attempt))
+        .collect()
+}
+
+/// With `autoRender`, the film is queued when the last asset arrives, once per film specification.
+fn render_when_complete(project: &Project, ids: &mut NewIds) -> Option<Event> {
+    let is_active = project.lifecycle == Lifecycle::Active;
+    let wanted = is_active && project.settings.auto_render && !project.shots.is_empty();
+    if !wanted || project.open_tasks().next().is_some() {
+        return None;
+    }
+    if !project.shots.iter().all(|shot| project.is_complete(shot)) {
+        return None;
+    }
+    let parameters = Parameters::default();
+    let spec_hash = project.spec_of(Kind::Film, None, &parameters)?.hash();
+    if project.last_film_queued.as_ref() == Some(&spec_hash) {
+        return None;
+    }
+    project.queued(TaskId(ids.next_uuid()), Kind::Film, None, &parameters, 1)
+}
+
+/// A clip that waits for its picture.
+pub(super) fn planned_clip(id: TaskId, shot: ShotId, picture: TaskId, parameters: Parameters) -> Event {
+    planned(id, Kind::Video, Some(shot), vec![picture], parameters)
+}
+
+/// A film that waits for what its shots still need.
+pub(super) fn planned_film(id: TaskId, depends_on: Vec<TaskId>, parameters: Parameters) -> Event {
+    planned(id, Kind::Film, None, depends_on, parameters)
+}
+
+fn planned(
+    id: TaskId,
+    kind: Kind,
+    shot: Option<ShotId>,
+    depends_on: Vec<TaskId>,
+    parameters: Parameters,
+) -> Event {
+    TaskPlanned {
+        task_id: id,
+        kind,
+        shot_id: shot,
+        slot: None,
+        depends_on,
+        parameters,
+        attempt: 1,
+        max_attempts: MAX_ATTEMPTS,
+    }
+    .into()
+}
+
+/// A cancelled task that waits again for what it waited for.
+pub(super) fn planned_again(id: TaskId, task: &Task, depends_on: Vec<TaskId>) -> Event {
+    TaskPlanned {
+        task_id: id,
+        kind: task.kind,
+        shot_id: task.shot,
+        slot: task.slot,
+        depends_on,
+        parameters: task.parameters.clone(),
+        attempt: task.attempt + 1,
+        max_attempts: task.attempt + MAX_ATTEMPTS,
+    }
+    .into()
+}
+
+/// The tasks that were cancelled because `retried` failed, and what was cancelled because of those.
+pub(super) fn brought_back_with(project: &Project, retried: TaskId) -> Vec<Event> {
+    let mut back = vec![retried];
+    let mut events = Vec::new();
+    let mut next = 0;
+    while let Some(id) = back.get(next).copied() {
+        next += 1;
+        for (waiting, task) in &project.tasks {
+            let failed_with_it = task.state == TaskState::Cancelled(CancelReason::DependencyFailed)
+                && task.depends_on.contains(&id)
+                && !back.contains(waiting);
+            if failed_with_it {
+                back.push(*waiting);
+                events.push(planned_again(*waiting, task, task.depends_on.clone()));
+            }
+        }
+    }
+    events
+}
+
+impl Project {
+    /// The event by which a task becomes ready; nothing when what it builds on is missing.
+    pub(super) fn queued(
+        &self,
+        id: TaskId,
+        kind: Kind,
+        shot: Option<ShotId>,
+        parameters: &Parameters,
+        attempt: u32,
+    ) -> Option<Event> {
+        let spec_hash = self.spec_of(kind, shot, parameters).as_ref().map(Spec::hash)?;
+        Some(
+            TaskQueued {
+                task_id: id,
+                kind,
+                shot_id: shot,
+                spec_hash,
+                parameters: parameters.clone(),
+                attempt,
+                max_attempts: attempt - 1 + MAX_ATTEMPTS,
+            }
+            .into(),
+        )
+    }
+}

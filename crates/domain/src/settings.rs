@@ -1,0 +1,265 @@
+//! A project's settings: what the film looks and sounds like, and what happens by itself.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant),+ }
+
+        impl $name {
+            /// Every value, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word used in JSON and on the command line.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(format!("must be one of: {}", [$($word),+].join(", "))),
+                }
+            }
+        }
+    };
+}
+
+words!(/// Shape of the film.
+Aspect {
+    /// Landscape; the default.
+    Wide = "16:9",
+    /// Portrait, for phones.
+    Tall = "9:16",
+    /// Square.
+    Square = "1:1",
+    /// Classic television.
+    Classic = "4:3",
+});
+
+words!(/// How carefully the film is encoded.
+Quality {
+    /// 540 lines at the fastest preset; same plan.
+    Preview = "preview",
+    /// The project's own resolution.
+    Final = "final",
+});
+
+words!(/// What joins a shot to the next.
+Transition {
+    /// A hard cut.
+    Cut = "cut",
+    /// Fade to black and up again.
+    Fade = "fade",
+    /// Both pictures mixed; the default.
+    Crossfade = "crossfade",
+    /// Pixels switch one by one.
+    Dissolve = "dissolve",
+    /// The next shot uncovers the old one from right to left.
+    WipeLeft = "wipe_left",
+    /// The next shot pushes the old one out to the left.
+    SlideLeft = "slide_left",
+});
+
+words!(/// Where the subtitles go. `.srt` and `.vtt` files come along in every case.
+Captions {
+    /// Drawn into the picture; the default.
+    Burned = "burned",
+    /// A soft track of the MP4.
+    Soft = "soft",
+    /// Not in the MP4.
+    Off = "off",
+});
+
+words!(/// The film's music.
+Music {
+    /// Follows the mood of most of the story; the default.
+    Auto = "auto",
+    /// Slow and warm.
+    Calm = "calm",
+    /// Low and restless.
+    Tense = "tense",
+    /// Quick and major.
+    Bright = "bright",
+    /// No music.
+    None = "none",
+});
+
+words!(/// The feeling of a shot; it colours the picture and picks the music.
+Mood {
+    /// Slow and warm.
+    Calm = "calm",
+    /// Low and restless.
+    Tense = "tense",
+    /// Quick and major.
+    Bright = "bright",
+});
+
+words!(/// What a film does about a shot that has nothing to show.
+OnMissing {
+    /// A title card in its place; the default.
+    Card = "card",
+    /// Leave the shot out.
+    Skip = "skip",
+    /// Fail the film.
+    Fail = "fail",
+});
+
+words!(/// How a still picture behaves in the film.
+Motion {
+    /// Slow zoom and pan; the default.
+    KenBurns = "ken_burns",
+    /// It stands still.
+    Still = "still",
+});
+
+words!(/// How a picture of another shape fills the frame.
+Fit {
+    /// Cropped; the default.
+    Crop = "crop",
+    /// Whole, on a blurred copy of itself.
+    Blur = "blur",
+});
+
+/// Everything that is chosen once per project. Unknown fields are refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// Shape of the film.
+    pub aspect: Aspect,
+    /// Lines of the shorter side, as `360p` to `2160p`.
+    pub resolution: Resolution,
+    /// Frames per second, 12 to 60.
+    pub fps: u32,
+    /// BCP 47 language of the narration, for example `en` or `zh`; detected from the story when absent.
+    pub language: Option<String>,
+    /// Voice, by the speech provider's name for it; the language's own when absent.
+    pub voice: Option<String>,
+    /// The film's music.
+    pub music: Music,
+    /// Where the subtitles go.
+    pub captions: Captions,
+    /// The transition of shots that choose none.
+    pub transition: Transition,
+    /// How stills move.
+    pub motion: Motion,
+    /// How pictures of another shape fill the frame.
+    pub fit: Fit,
+    /// Make a moving clip from every picture.
+    pub image_to_video: bool,
+    /// Render the film as soon as its last asset arrives.
+    pub auto_render: bool,
+    /// Quality of films rendered by themselves.
+    pub quality: Quality,
+    /// What a film does about a shot that has nothing to show.
+    pub on_missing: OnMissing,
+    /// Keep the story's own words as narration, whatever the storyboard provider would rather say.
+    pub verbatim_narration: bool,
+    /// Upper limit of spending, in the currency of the providers' prices.
+    pub budget: Option<f64>,
+    /// Seed of everything random; chosen at creation when absent.
+    pub seed: Option<u32>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            aspect: Aspect::Wide,
+            resolution: Resolution(720),
+            fps: 24,
+            language: None,
+            voice: None,
+            music: Music::Auto,
+            captions: Captions::Burned,
+            transition: Transition::Crossfade,
+            motion: Motion::KenBurns,
+            fit: Fit::Crop,
+            image_to_video: false,
+            auto_render: false,
+            quality: Quality::Final,
+            on_missing: OnMissing::Card,
+            verbatim_narration: false,
+            budget: None,
+            seed: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Width and height in pixels, both even.
+    pub fn frame_size(&self) -> (u32, u32) {
+        self.resolution.frame_size(self.aspect)
+    }
+}
+
+/// Lines of the shorter side of the frame: 360 to 2160, written `720p`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resolution(u32);
+
+impl Resolution {
+    /// 540 lines, the size of previews.
+    pub const PREVIEW: Self = Self(540);
+
+    /// The resolution with so many lines, when it is between 360 and 2160.
+    pub fn new(lines: u32) -> Option<Self> {
+        (360..=2160).contains(&lines).then_some(Self(lines))
+    }
+
+    /// Lines of the shorter side.
+    pub fn lines(self) -> u32 {
+        self.0
+    }
+
+    /// Width and height in pixels, both even.
+    pub fn frame_size(self, aspect: Aspect) -> (u32, u32) {
+        let even = |pixels: u32| pixels / 2 * 2;
+        let short = even(self.0);
+        match aspect {
+            Aspect::Wide => (even(short * 16 / 9 + 1), short),
+            Aspect::Tall => (short, even(short * 16 / 9 + 1)),
+            Aspect::Square => (short, short),
+            Aspect::Classic => (even(short * 4 / 3 + 1), short),
+        }
+    }
+}
+
+impl FromStr for Resolution {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.strip_suffix('p')
+            .and_then(|lines| lines.parse().ok())
+            .and_then(Self::new)
+            .ok_or_else(|| "must be between 360p and 2160p".to_owned())
+    }
+}
+
+impl fmt::Display for Resolution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}p", self.0)
+    }
+}
+
+impl Serialize for Resolution {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Resolution {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

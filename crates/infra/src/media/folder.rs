@@ -1,0 +1,154 @@
+//! Media in a local folder: `<kind>/<first two digits>/<sha256>.<ext>`, and uploads under way in
+//! `incoming/<task>/<claim>/`.
+
+use std::path::{Path, PathBuf};
+
+use domain::asset::AssetKey;
+use domain::ids::{ClaimId, TaskId};
+use sha2::{Digest, Sha256};
+use tokio::fs;
+use tokio::io::AsyncReadExt;
+
+use super::MediaError;
+
+/// A folder of media.
+#[derive(Debug, Clone)]
+pub struct MediaFolder {
+    root: PathBuf,
+}
+
+/// An upload that arrived whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedAsset {
+    /// Its address.
+    pub key: AssetKey,
+    /// Its size.
+    pub bytes: u64,
+    /// Whether it was stored before.
+    pub known: bool,
+}
+
+fn failed(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> MediaError + use<> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    move |source| MediaError::Io { operation, name, source }
+}
+
+impl MediaFolder {
+    /// The folder at `root`, made if need be.
+    pub async fn open(root: &Path) -> Result<Self, MediaError> {
+        fs::create_dir_all(root.join("incoming")).await.map_err(failed("make", root))?;
+        let root = fs::canonicalize(root).await.map_err(failed("find", root))?;
+        Ok(Self { root })
+    }
+
+    /// Where an asset is, stored or not.
+    pub fn path(&self, key: &AssetKey) -> PathBuf {
+        let (kind, name) = key.as_str().split_once('/').unwrap_or(("unknown", key.as_str()));
+        self.root.join(kind).join(name.get(..2).unwrap_or("00")).join(name)
+    }
+
+    /// Its size, if it is stored.
+    pub async fn size(&self, key: &AssetKey) -> Result<Option<u64>, MediaError> {
+        let path = self.path(key);
+        match fs::metadata(&path).await {
+            Ok(found) => Ok(Some(found.len())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("look for", &path)(error)),
+        }
+    }
+
+    /// Whether the folder can be written to.
+    pub async fn ready(&self) -> Result<(), MediaError> {
+        let probe = self.root.join("incoming");
+        fs::metadata(&probe).await.map(drop).map_err(failed("find", &probe))
+    }
+
+    /// Where a run puts a file; its folder is made.
+    pub async fn incoming(&self, task: TaskId, claim: ClaimId, key: &AssetKey) -> Result<PathBuf, MediaError> {
+        let folder = self.run_folder(task, claim);
+        fs::create_dir_all(&folder).await.map_err(failed("make", &folder))?;
+        Ok(folder.join(format!("{}.{}", key.sha256(), key.extension())))
+    }
+
+    /// Moves an upload of a run to its content address, after a look at whether it is what it says.
+    /// An asset that is stored already is left as it is.
+    pub async fn receive(&self, task: TaskId, claim: ClaimId, key: &AssetKey) -> Result<ReceivedAsset, MediaError> {
+        if let Some(bytes) = self.size(key).await? {
+            return Ok(ReceivedAsset { key: key.clone(), bytes, known: true });
+        }
+        let uploaded = self.run_folder(task, claim).join(format!("{}.{}", key.sha256(), key.extension()));
+        let (digest, bytes) = match digest(&uploaded).await {
+            Ok(found) => found,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(MediaError::Missing(key.to_string()));
+            }
+            Err(error) => return Err(failed("read", &uploaded)(error)),
+        };
+        if digest != key.sha256() || bytes == 0 {
+            return Err(MediaError::WrongContent(key.to_string()));
+        }
+        let stored = self.path(key);
+        let folder = stored.parent().unwrap_or(&self.root);
+        fs::create_dir_all(folder).await.map_err(failed("make", folder))?;
+        fs::rename(&uploaded, &stored).await.map_err(failed("store", &stored))?;
+        sync_folder(folder).await.map_err(failed("store", &stored))?;
+        Ok(ReceivedAsset { key: key.clone(), bytes, known: false })
+    }
+
+    /// Forgets what a task's runs uploaded and did not finish.
+    pub async fn clear_incoming(&self, task: TaskId) -> Result<(), MediaError> {
+        let folder = self.root.join("incoming").join(task.to_string());
+        match fs::remove_dir_all(&folder).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(failed("clear", &folder)(error)),
+        }
+    }
+
+    /// Keeps a run's report beside its uploads, so that the work is not lost with the worker.
+    pub fn report_path(folder_of_upload: &Path) -> PathBuf {
+        folder_of_upload.join("report.json")
+    }
+
+    /// The report of an earlier run of a task that uploaded everything and then was lost.
+    pub async fn finished_report(&self, task: TaskId) -> Result<Option<(ClaimId, Vec<u8>)>, MediaError> {
+        let folder = self.root.join("incoming").join(task.to_string());
+        let mut runs = match fs::read_dir(&folder).await {
+            Ok(runs) => runs,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("read", &folder)(error)),
+        };
+        while let Some(run) = runs.next_entry().await.map_err(failed("read", &folder))? {
+            let claim = run.file_name().to_string_lossy().parse::<ClaimId>();
+            if let (Ok(claim), Ok(report)) = (claim, fs::read(Self::report_path(&run.path())).await) {
+                return Ok(Some((claim, report)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn run_folder(&self, task: TaskId, claim: ClaimId) -> PathBuf {
+        self.root.join("incoming").join(task.to_string()).join(claim.to_string())
+    }
+}
+
+/// SHA-256 (hexadecimal) and size of a file.
+pub async fn digest(path: &Path) -> std::io::Result<(String, u64)> {
+    let mut file = fs::File::open(path).await?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    let mut bytes = 0_u64;
+    loop {
+        let read = file.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok((hex::encode(hasher.finalize()), bytes));
+        }
+        hasher.update(&buffer[..read]);
+        bytes += read as u64;
+    }
+}
+
+/// Makes a rename in this folder survive a power cut.
+async fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    fs::File::open(folder).await?.sync_all().await
+}

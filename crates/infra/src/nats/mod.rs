@@ -1,0 +1,81 @@
+//! NATS: jobs, requests to the desk, and live messages. A bus that can be rebuilt from the log.
+
+mod consume;
+mod live;
+mod publish;
+mod request;
+pub mod subject;
+mod topology;
+
+use std::time::Duration;
+
+use async_nats::jetstream;
+
+pub use consume::{DeadJob, DeadJobs, JobMessage, JobQueue};
+pub use live::{LiveMessage, LiveSubscription, WakeSubscription};
+pub use publish::Sent;
+pub use request::{DeskRequest, DeskSubscription, ReplyTo};
+pub use topology::TopologyError;
+
+/// A failed exchange with NATS.
+#[derive(Debug, thiserror::Error)]
+#[error("NATS: could not {operation}: {reason}")]
+pub struct BusError {
+    /// What was tried.
+    pub operation: &'static str,
+    /// The client's words.
+    pub reason: String,
+}
+
+impl BusError {
+    pub(crate) fn during<E: std::fmt::Display>(operation: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self { operation, reason: error.to_string() }
+    }
+}
+
+/// A connection to NATS. Clones share it; it reconnects for ever by itself.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    client: async_nats::Client,
+    jetstream: jetstream::Context,
+}
+
+impl Bus {
+    /// Connects; `name` shows in the server's list of connections. Credentials come in the URL.
+    pub async fn connect(url: &str, name: &str) -> Result<Self, BusError> {
+        let server: async_nats::ServerAddr = url.parse().map_err(BusError::during("read the URL"))?;
+        let options = match (server.username(), server.password()) {
+            (Some(user), Some(password)) => {
+                async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+            }
+            _ => async_nats::ConnectOptions::new(),
+        };
+        let options = options
+            .name(name)
+            .max_reconnects(None)
+            .ping_interval(Duration::from_secs(10))
+            .reconnect_delay_callback(|attempts| {
+                Duration::from_millis(20_u64.saturating_mul(1 << attempts.min(6)).min(1_000))
+            })
+            .event_callback(|event| async move {
+                // A refused publish shows only here.
+                tracing::info!(%event, "NATS");
+            });
+        let client = options.connect(server).await.map_err(BusError::during("connect"))?;
+        let jetstream = jetstream::ContextBuilder::new()
+            .timeout(Duration::from_secs(5))
+            .ack_timeout(Duration::from_secs(5))
+            .build(client.clone());
+        Ok(Self { client, jetstream })
+    }
+
+    /// Whether the server answers.
+    pub async fn ready(&self) -> Result<(), BusError> {
+        self.jetstream.query_account().await.map(drop).map_err(BusError::during("reach JetStream"))
+    }
+
+    /// Sends what is buffered.
+    pub async fn flush(&self) -> Result<(), BusError> {
+        self.client.flush().await.map_err(BusError::during("flush"))
+    }
+}

@@ -1,0 +1,128 @@
+//! Requests to the desk and their answers.
+
+use std::time::Duration;
+
+use domain::desk::{
+    ClaimReply, ClaimRequest, LeaseReply, LeaseRequest, ResultReply, ResultReport, UploadReply, UploadRequest,
+};
+use domain::ids::TaskId;
+use domain::job::Kind;
+use futures::StreamExt;
+use futures::stream::SelectAll;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::publish::encode;
+use super::{Bus, BusError, subject};
+
+/// How long the desk has to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Bus {
+    /// Asks to run a job.
+    pub async fn claim(&self, kind: Kind, request: &ClaimRequest) -> Result<ClaimReply, BusError> {
+        self.ask(subject::claim(kind), request).await
+    }
+
+    /// Says that a worker lives.
+    pub async fn renew_lease(&self, request: &LeaseRequest) -> Result<LeaseReply, BusError> {
+        self.ask(subject::lease(&request.worker.name), request).await
+    }
+
+    /// Asks where to put a file.
+    pub async fn request_upload(&self, kind: Kind, request: &UploadRequest) -> Result<UploadReply, BusError> {
+        self.ask(subject::upload(kind), request).await
+    }
+
+    /// Reports how a run ended.
+    pub async fn report_result(&self, kind: Kind, report: &ResultReport) -> Result<ResultReply, BusError> {
+        self.ask(subject::result(kind), report).await
+    }
+
+    async fn ask<Q: Serialize, A: DeserializeOwned>(&self, subject: String, question: &Q) -> Result<A, BusError> {
+        let asked = self.client.request(subject, encode(question));
+        let reply = tokio::time::timeout(PATIENCE, asked)
+            .await
+            .map_err(BusError::during("hear from the desk"))?
+            .map_err(BusError::during("ask the desk"))?;
+        serde_json::from_slice(&reply.payload).map_err(BusError::during("read the desk's answer"))
+    }
+
+    /// All requests to the desk.
+    pub async fn desk_requests(&self) -> Result<DeskSubscription, BusError> {
+        let mut requests = SelectAll::new();
+        for subject in [subject::CLAIMS, subject::LEASES, subject::UPLOADS, subject::RESULTS] {
+            requests.push(self.client.subscribe(subject).await.map_err(BusError::during("subscribe"))?);
+        }
+        self.flush().await?;
+        Ok(DeskSubscription { bus: self.clone(), requests })
+    }
+
+    /// The tasks that are cancelled from now on.
+    pub async fn cancellations(&self) -> Result<impl futures::Stream<Item = TaskId> + Send + Unpin + use<>, BusError> {
+        let messages = self.client.subscribe(subject::CANCELS).await.map_err(BusError::during("subscribe"))?;
+        Ok(Box::pin(messages.filter_map(|message| async move { subject::task_in(&message.subject) })))
+    }
+
+    /// Answers a request.
+    pub async fn answer<A: Serialize>(&self, reply_to: ReplyTo, answer: &A) {
+        if let Err(error) = self.client.publish(reply_to.0, encode(answer)).await {
+            // The asker asks again.
+            tracing::debug!(%error, "an answer was not sent");
+        }
+    }
+}
+
+/// Where an answer goes.
+#[derive(Debug, Clone)]
+pub struct ReplyTo(async_nats::Subject);
+
+/// One request to the desk.
+#[derive(Debug)]
+pub enum DeskRequest {
+    /// A claim.
+    Claim(ClaimRequest, ReplyTo),
+    /// A lease.
+    Lease(LeaseRequest, ReplyTo),
+    /// An upload.
+    Upload(UploadRequest, ReplyTo),
+    /// A result.
+    Result(Box<ResultReport>, ReplyTo),
+}
+
+/// All requests to the desk, as they come.
+#[derive(Debug)]
+pub struct DeskSubscription {
+    bus: Bus,
+    requests: SelectAll<async_nats::Subscriber>,
+}
+
+impl DeskSubscription {
+    /// The next request that can be read; `None` when the connection is closed for good.
+    pub async fn next(&mut self) -> Option<DeskRequest> {
+        loop {
+            let message = self.requests.next().await?;
+            match read(&message) {
+                Some(request) => return Some(request),
+                None => tracing::warn!(subject = %message.subject, "a request to the desk that cannot be read"),
+            }
+        }
+    }
+
+    /// The connection that answers go out on.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+}
+
+fn read(message: &async_nats::Message) -> Option<DeskRequest> {
+    let reply_to = ReplyTo(message.reply.clone()?);
+    let body = &message.payload;
+    match message.subject.split('.').nth(1)? {
+        "claim" => Some(DeskRequest::Claim(serde_json::from_slice(body).ok()?, reply_to)),
+        "lease" => Some(DeskRequest::Lease(serde_json::from_slice(body).ok()?, reply_to)),
+        "upload" => Some(DeskRequest::Upload(serde_json::from_slice(body).ok()?, reply_to)),
+        "result" => Some(DeskRequest::Result(serde_json::from_slice(body).ok()?, reply_to)),
+        _ => None,
+    }
+}

@@ -1,0 +1,368 @@
+//! Commands in, events out: load, decide, append in one statement, and again when somebody was faster.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::hash::sha256;
+use domain::ids::{CommandId, ProjectId};
+use domain::project::{Envelope, Event, Project, ProjectError};
+use sqlx::{PgPool, Row};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::leadership::Fence;
+use super::{PostgresError, snapshot};
+
+/// States kept in memory, so that most loads read only what is new.
+const STATES_KEPT: usize = 512;
+/// Events after which the next snapshot is written.
+const SNAPSHOT_EVERY: u64 = 100;
+/// How long a user's command is tried again while others keep being faster.
+const USER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a command had no effect.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// A rule of the domain forbids it.
+    #[error(transparent)]
+    Rule(#[from] ProjectError),
+    /// Others kept changing the project at the same moment.
+    #[error("the project is being changed by too many at once; try again")]
+    Contended,
+    /// PostgreSQL did not play along.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+}
+
+/// What a command came to.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// The project it was for; for a repeated command, the one of the first time.
+    pub project: ProjectId,
+    /// The project's version after it.
+    pub version: u64,
+    /// Whether the same command had been executed before.
+    pub duplicate: bool,
+    /// The project after it; absent for a repeated command.
+    pub state: Option<Arc<Project>>,
+}
+
+/// A project's state with what is needed to append to its stream.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// The state.
+    pub state: Arc<Project>,
+    /// Hash of the last event; the next one's predecessor.
+    pub(crate) head: [u8; 32],
+}
+
+/// What each command of a batch came to, and the state after all of them.
+#[derive(Debug)]
+pub struct BatchOutcome {
+    /// In the order of the commands.
+    pub outcomes: Vec<Result<(), ProjectError>>,
+    /// The project after the batch.
+    pub state: Arc<Project>,
+}
+
+/// The event store.
+#[derive(Debug, Clone)]
+pub struct EventStore {
+    pool: PgPool,
+    states: Arc<Mutex<lru::LruCache<ProjectId, Loaded>>>,
+}
+
+enum Appended {
+    Done,
+    VersionConflict,
+    CommandSeenBefore,
+}
+
+/// One row of the log, before PostgreSQL adds its own columns.
+struct NewRow {
+    sequence: i64,
+    event_type: &'static str,
+    event_version: &'static str,
+    payload: String,
+    metadata: Arc<str>,
+    hash: [u8; 32],
+}
+
+impl EventStore {
+    /// A store on this database.
+    pub fn new(pool: PgPool) -> Self {
+        let kept = NonZeroUsize::new(STATES_KEPT).unwrap_or(NonZeroUsize::MIN);
+        Self { pool, states: Arc::new(Mutex::new(lru::LruCache::new(kept))) }
+    }
+
+    /// Executes a user's command. A version conflict is tried again for up to 2 s; the same command id
+    /// again has no effect and answers the first receipt.
+    pub async fn execute(&self, project: ProjectId, envelope: Envelope) -> Result<Receipt, ExecuteError> {
+        let command = envelope.context.command;
+        if let Some(receipt) = self.first_receipt(command).await? {
+            return Ok(receipt);
+        }
+        let started = Instant::now();
+        loop {
+            let loaded = self.load(project).await?;
+            let events = loaded.state.decide(&envelope)?;
+            let (rows, after) = extend(&loaded, &[(&envelope, events)])?;
+            match self.append(project, &rows, Some((command, after.state.version)), None).await? {
+                Appended::Done => {
+                    self.keep(project, &after);
+                    let version = after.state.version;
+                    return Ok(Receipt { project, version, duplicate: false, state: Some(after.state) });
+                }
+                Appended::CommandSeenBefore => {
+                    let first = self.first_receipt(command).await?;
+                    return first.ok_or(ExecuteError::Contended);
+                }
+                Appended::VersionConflict if started.elapsed() > USER_PATIENCE => return Err(ExecuteError::Contended),
+                Appended::VersionConflict => self.forget(project),
+            }
+        }
+    }
+
+    /// Executes what the engine has to record of one project, all in one commit, for as long as it
+    /// takes. `loaded` is where to start; a write of an engine that no longer leads is refused.
+    pub async fn record(
+        &self,
+        project: ProjectId,
+        mut loaded: Loaded,
+        envelopes: &[Envelope],
+        fence: &Fence,
+    ) -> Result<BatchOutcome, PostgresError> {
+        loop {
+            let (outcomes, decided) = decide_all(&loaded.state, envelopes);
+            let (rows, after) = extend(&loaded, &decided)?;
+            match self.append(project, &rows, None, Some(fence)).await? {
+                Appended::Done => {
+                    self.keep(project, &after);
+                    return Ok(BatchOutcome { outcomes, state: after.state });
+                }
+                Appended::VersionConflict | Appended::CommandSeenBefore => {
+                    self.forget(project);
+                    loaded = self.load(project).await?;
+                }
+            }
+        }
+    }
+
+    /// The project as the log has it now. A project that does not exist has version 0.
+    pub async fn load(&self, project: ProjectId) -> Result<Loaded, PostgresError> {
+        let kept = self.states.lock().unwrap_or_else(PoisonError::into_inner).get(&project).cloned();
+        let mut loaded = match kept {
+            Some(loaded) => loaded,
+            None => snapshot::load(&self.pool, project).await?.unwrap_or_default(),
+        };
+        let rows = sqlx::query(
+            "SELECT event_type, event_version, payload::text, hash FROM events \
+             WHERE aggregate_type = 'project' AND aggregate_id = $1 AND sequence > $2 ORDER BY sequence",
+        )
+        .bind(project.to_string())
+        .bind(as_i64(loaded.state.version))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(PostgresError::during("load a project's events"))?;
+        if !rows.is_empty() {
+            let state = Arc::make_mut(&mut loaded.state);
+            for row in &rows {
+                state.evolve(&read_event(&row.get::<String, _>(0), &row.get::<String, _>(1), &row.get::<String, _>(2))?);
+                loaded.head = read_hash(row.get::<Option<Vec<u8>>, _>(3).as_deref())?;
+            }
+            self.keep_in_memory(project, &loaded);
+        }
+        Ok(loaded)
+    }
+
+    /// Forgets the states in memory; the next loads come from snapshots and events.
+    pub fn clear_cache(&self) {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn keep_in_memory(&self, project: ProjectId, loaded: &Loaded) {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).put(project, loaded.clone());
+    }
+
+    fn keep(&self, project: ProjectId, after: &Loaded) {
+        let before = self.states.lock().unwrap_or_else(PoisonError::into_inner).put(project, after.clone());
+        let version_before = before.map_or(0, |before| before.state.version);
+        if after.state.version / SNAPSHOT_EVERY != version_before / SNAPSHOT_EVERY {
+            snapshot::write_behind(self.pool.clone(), project, after.clone());
+        }
+    }
+
+    fn forget(&self, project: ProjectId) {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).pop(&project);
+    }
+
+    async fn first_receipt(&self, command: CommandId) -> Result<Option<Receipt>, PostgresError> {
+        let row: Option<(Uuid, i64)> =
+            sqlx::query_as("SELECT aggregate_id, version FROM command_log WHERE command_id = $1")
+                .bind(command.0)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(PostgresError::during("look a command up"))?;
+        Ok(row.map(|(project, version)| Receipt {
+            project: ProjectId(project),
+            version: u64::try_from(version).unwrap_or(0),
+            duplicate: true,
+            state: None,
+        }))
+    }
+
+    /// One autocommitted statement: nothing takes a transaction id before it, so that the log's order
+    /// agrees with the versions in each stream.
+    async fn append(
+        &self,
+        project: ProjectId,
+        rows: &[NewRow],
+        command: Option<(CommandId, u64)>,
+        fence: Option<&Fence>,
+    ) -> Result<Appended, PostgresError> {
+        if rows.is_empty() {
+            return Ok(Appended::Done);
+        }
+        let result = sqlx::query(
+            "WITH allowed AS (SELECT 1 WHERE $8::text IS NULL OR EXISTS \
+               (SELECT 1 FROM leaderships WHERE role = $8 AND epoch = $9)), \
+             appended AS (INSERT INTO events \
+               (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, hash) \
+               SELECT 'project', $1, n.sequence, n.type, n.version, n.payload::json, n.metadata::json, n.hash \
+               FROM allowed, unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[]) \
+               AS n(sequence, type, version, payload, metadata, hash) RETURNING 1), \
+             logged AS (INSERT INTO command_log (command_id, aggregate_id, version) \
+               SELECT $10, $1::uuid, $11 FROM allowed WHERE $10 IS NOT NULL) \
+             SELECT count(*) FROM appended",
+        )
+        .bind(project.to_string())
+        .bind(rows.iter().map(|row| row.sequence).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.event_type).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.event_version).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.payload.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| &*row.metadata).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.hash.as_slice()).collect::<Vec<_>>())
+        .bind(fence.map(|fence| fence.role))
+        .bind(fence.map(|fence| fence.epoch))
+        .bind(command.map(|(command, _)| command.0))
+        .bind(command.map(|(_, version)| as_i64(version)))
+        .fetch_one(&self.pool)
+        .await;
+        match result {
+            Ok(row) if row.get::<i64, _>(0) == 0 => Err(PostgresError::LeadershipLost),
+            Ok(_) => Ok(Appended::Done),
+            Err(error) => conflict(error),
+        }
+    }
+}
+
+/// Tells the two unique violations apart by the constraint's name.
+fn conflict(error: sqlx::Error) -> Result<Appended, PostgresError> {
+    match error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) {
+        Some("events_version") => Ok(Appended::VersionConflict),
+        Some("command_log_once") => Ok(Appended::CommandSeenBefore),
+        _ => Err(PostgresError::during("append events")(error)),
+    }
+}
+
+type Decided<'a> = Vec<(&'a Envelope, Vec<Event>)>;
+
+/// Decides one command after the other, each on the state that the ones before it left.
+fn decide_all<'a>(start: &Project, envelopes: &'a [Envelope]) -> (Vec<Result<(), ProjectError>>, Decided<'a>) {
+    let mut state = start.clone();
+    let mut outcomes = Vec::with_capacity(envelopes.len());
+    let mut decided = Vec::with_capacity(envelopes.len());
+    for envelope in envelopes {
+        match state.decide(envelope) {
+            Ok(events) => {
+                events.iter().for_each(|event| state.evolve(event));
+                decided.push((envelope, events));
+                outcomes.push(Ok(()));
+            }
+            Err(error) => outcomes.push(Err(error)),
+        }
+    }
+    (outcomes, decided)
+}
+
+/// The rows to append, and the state after them.
+fn extend(loaded: &Loaded, decided: &[(&Envelope, Vec<Event>)]) -> Result<(Vec<NewRow>, Loaded), PostgresError> {
+    let mut after = loaded.clone();
+    let mut rows = Vec::new();
+    for (envelope, events) in decided {
+        if events.is_empty() {
+            continue;
+        }
+        let metadata: Arc<str> = to_json(&sorted(envelope.context.to_metadata()))?.into();
+        let state = Arc::make_mut(&mut after.state);
+        for event in events {
+            state.evolve(event);
+            let payload = to_json(event)?;
+            let hash = chain(&after.head, state.version, event.name(), event.version(), &payload, &metadata);
+            after.head = hash;
+            rows.push(NewRow {
+                sequence: as_i64(state.version),
+                event_type: event.name(),
+                event_version: event.version(),
+                payload,
+                metadata: metadata.clone(),
+                hash,
+            });
+        }
+    }
+    Ok((rows, after))
+}
+
+fn sorted(metadata: HashMap<String, String>) -> std::collections::BTreeMap<String, String> {
+    metadata.into_iter().collect()
+}
+
+/// The hash of an event: over its predecessor's, and all that was written of it, byte for byte. Each
+/// part is preceded by its length, so that no two different events read the same.
+pub fn chain(
+    previous: &[u8; 32],
+    sequence: u64,
+    event_type: &str,
+    event_version: &str,
+    payload: &str,
+    metadata: &str,
+) -> [u8; 32] {
+    let length = |text: &str| (text.len() as u64).to_be_bytes();
+    sha256(&[
+        previous,
+        &sequence.to_be_bytes(),
+        &length(event_type),
+        event_type.as_bytes(),
+        &length(event_version),
+        event_version.as_bytes(),
+        &length(payload),
+        payload.as_bytes(),
+        &length(metadata),
+        metadata.as_bytes(),
+    ])
+}
+
+/// Reads an event as it is stored; one of an unknown type or version is an error, never skipped.
+pub(crate) fn read_event(event_type: &str, event_version: &str, payload: &str) -> Result<Event, PostgresError> {
+    if !Event::TYPES.contains(&(event_type, event_version)) {
+        let (event_type, event_version) = (event_type.to_owned(), event_version.to_owned());
+        return Err(PostgresError::UnknownEvent { event_type, event_version });
+    }
+    serde_json::from_str(payload).map_err(|error| PostgresError::Corrupt(format!("{event_type}: {error}")))
+}
+
+pub(crate) fn read_hash(bytes: Option<&[u8]>) -> Result<[u8; 32], PostgresError> {
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| PostgresError::Corrupt("an event without its hash".to_owned()))
+}
+
+pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, PostgresError> {
+    serde_json::to_string(value).map_err(|error| PostgresError::Corrupt(error.to_string()))
+}
+
+pub(crate) fn as_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

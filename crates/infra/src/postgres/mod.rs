@@ -1,0 +1,86 @@
+//! PostgreSQL: the event log, its readers, and the tables that are read.
+
+pub mod checkpoint;
+pub mod dispatches;
+pub mod event_store;
+pub mod leadership;
+pub mod projection;
+pub mod snapshot;
+pub mod tail;
+pub mod views;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+pub use sqlx::PgPool;
+
+/// A failed exchange with PostgreSQL.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// The database answered with an error, or not at all.
+    #[error("PostgreSQL: could not {operation}")]
+    Database {
+        /// What was tried, for example `append events`.
+        operation: &'static str,
+        /// The library's error.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("PostgreSQL: could not apply the migrations")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+    /// The database URL makes no sense.
+    #[error("the database URL is not valid")]
+    Url(#[source] sqlx::Error),
+    /// A stored value is not what this program writes.
+    #[error("PostgreSQL holds a value that cannot be read: {0}")]
+    Corrupt(String),
+    /// A newer version of the program wrote an event that this one does not know.
+    #[error("event {event_type} version {event_version} is unknown to this version of the program; upgrade it")]
+    UnknownEvent {
+        /// The type.
+        event_type: String,
+        /// Its version.
+        event_version: String,
+    },
+    /// This process no longer leads, so its write was refused.
+    #[error("another process leads now")]
+    LeadershipLost,
+}
+
+impl PostgresError {
+    /// Names the operation that failed.
+    pub(crate) fn during(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database { operation, source }
+    }
+}
+
+/// Connects lazily with at most `connections` connections; `name` shows in `pg_stat_activity`.
+pub fn connect(url: &str, connections: u32, name: &str) -> Result<PgPool, PostgresError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(PostgresError::Url)?
+        .application_name(name)
+        .options([("statement_timeout", "30000"), ("idle_in_transaction_session_timeout", "10000")]);
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(3))
+        .connect_lazy_with(options);
+    Ok(pool)
+}
+
+/// Brings the schema up to date. Safe to call from several processes at once.
+pub async fn migrate(pool: &PgPool) -> Result<(), PostgresError> {
+    sqlx::migrate!("../../migrations").run(pool).await.map_err(PostgresError::Migration)
+}
+
+/// Whether PostgreSQL answers and its schema is the one this program needs.
+pub async fn ready(pool: &PgPool) -> Result<(), PostgresError> {
+    let newest: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+        .fetch_one(pool)
+        .await
+        .map_err(PostgresError::during("read the schema's version"))?;
+    let wanted = sqlx::migrate!("../../migrations").iter().map(|migration| migration.version).max();
+    if newest >= wanted { Ok(()) } else { Err(PostgresError::Corrupt("the schema is older than the program".to_owned())) }
+}

@@ -1,0 +1,190 @@
+//! Applies pages of the log to the read tables, with the checkpoint in the same transaction.
+
+use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroUsize;
+
+use chrono::{DateTime, Utc};
+use domain::ids::{ProjectId, ShotId, TaskId};
+use domain::project::{Event, Project};
+use sqlx::{PgPool, Row};
+
+use super::event_store::{as_i64, read_event};
+use super::leadership::Fence;
+use super::tail::{Place, Recorded};
+use super::views::films::FilmRow;
+use super::views::projects::ProjectRow;
+use super::views::shots::ShotRow;
+use super::views::takes::TakeRow;
+use super::views::tasks::{self, TaskRow, TaskRows, task_of};
+use super::views::{films, projects, shots, takes};
+use super::{PostgresError, checkpoint};
+
+/// Name of the projector's checkpoint.
+pub const READER: &str = "projector";
+const STATES_KEPT: usize = 1_024;
+const TASKS_KEPT: usize = 16_384;
+
+/// Turns events into rows. Keeps the states and rows it worked on last, as its own writes are the only
+/// ones; after a failed page it forgets them.
+#[derive(Debug)]
+pub struct Projection {
+    pool: PgPool,
+    states: lru::LruCache<ProjectId, Project>,
+    tasks: lru::LruCache<TaskId, TaskRow>,
+}
+
+/// What a page changes.
+#[derive(Default)]
+struct Changes {
+    projects: Vec<ProjectRow>,
+    shots: Vec<ShotRow>,
+    tasks: TaskRows,
+    takes: Vec<TakeRow>,
+    films: Vec<FilmRow>,
+}
+
+impl Projection {
+    /// A projection into this database.
+    pub fn new(pool: PgPool) -> Self {
+        let size = |size| NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN);
+        Self { pool, states: lru::LruCache::new(size(STATES_KEPT)), tasks: lru::LruCache::new(size(TASKS_KEPT)) }
+    }
+
+    /// Applies a page that follows on `from`, and moves the checkpoint to its end.
+    pub async fn apply(&mut self, from: Place, page: &[Recorded], fence: &Fence) -> Result<Place, PostgresError> {
+        let Some(last) = page.last() else { return Ok(from) };
+        let applied = match self.changes(page).await {
+            Ok(changes) => self.write(from, last.place, &changes, fence).await.map(|()| changes),
+            Err(error) => Err(error),
+        };
+        match applied {
+            Ok(changes) => {
+                changes.tasks.into_iter().for_each(|(id, row)| drop(self.tasks.put(id, row)));
+                Ok(last.place)
+            }
+            Err(error) => {
+                self.states.clear();
+                self.tasks.clear();
+                Err(error)
+            }
+        }
+    }
+
+    async fn changes(&mut self, page: &[Recorded]) -> Result<Changes, PostgresError> {
+        let mut changes = Changes { tasks: self.known_tasks(page).await?, ..Changes::default() };
+        let mut by_project: HashMap<ProjectId, Vec<&Recorded>> = HashMap::new();
+        for recorded in page {
+            tasks::apply(&mut changes.tasks, recorded);
+            changes.takes.extend(TakeRow::from_event(recorded));
+            by_project.entry(recorded.project).or_default().push(recorded);
+        }
+        for (project, events) in by_project {
+            self.project_changes(project, &events, &mut changes).await?;
+        }
+        Ok(changes)
+    }
+
+    /// The rows of all tasks that a page is about and that exist already.
+    async fn known_tasks(&mut self, page: &[Recorded]) -> Result<TaskRows, PostgresError> {
+        let mut rows = TaskRows::new();
+        let mut missing = Vec::new();
+        let ids: BTreeSet<TaskId> = page.iter().filter_map(|recorded| task_of(&recorded.event)).collect();
+        for id in ids {
+            match self.tasks.get(&id) {
+                Some(row) => drop(rows.insert(id, row.clone())),
+                None => missing.push(id),
+            }
+        }
+        rows.extend(tasks::load(&self.pool, &missing).await?);
+        Ok(rows)
+    }
+
+    async fn project_changes(
+        &mut self,
+        project: ProjectId,
+        events: &[&Recorded],
+        changes: &mut Changes,
+    ) -> Result<(), PostgresError> {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(()) };
+        let mut state = self.state_before(project, first.version).await?;
+        let mut touched: HashMap<ShotId, (DateTime<Utc>, DateTime<Utc>)> = HashMap::new();
+        for recorded in events {
+            state.evolve(&recorded.event);
+            let task = |id: TaskId| changes.tasks.get(&id);
+            for shot in touched_shots(&state, &recorded.event, task) {
+                touched.entry(shot).or_insert((recorded.at, recorded.at)).1 = recorded.at;
+            }
+            changes.films.extend(FilmRow::from_event(recorded, state.settings.quality));
+        }
+        for (place, shot) in state.shots.iter().enumerate() {
+            if let Some((first, last)) = touched.get(&shot.id) {
+                changes.shots.push(ShotRow::of(project, &state, (place, shot), *first, *last));
+            }
+        }
+        changes.projects.push(ProjectRow::of(project, &state, first.at, last.at));
+        self.states.put(project, state);
+        Ok(())
+    }
+
+    async fn state_before(&mut self, project: ProjectId, version: u64) -> Result<Project, PostgresError> {
+        let before = version.saturating_sub(1);
+        match self.states.pop(&project) {
+            Some(state) if state.version == before => Ok(state),
+            _ if before == 0 => Ok(Project::default()),
+            _ => state_at(&self.pool, project, before).await,
+        }
+    }
+
+    async fn write(&self, from: Place, to: Place, changes: &Changes, fence: &Fence) -> Result<(), PostgresError> {
+        let mut transaction = self.pool.begin().await.map_err(PostgresError::during("begin a page"))?;
+        // A page that is lost in a crash takes its checkpoint with it and is applied again.
+        sqlx::query("SET LOCAL synchronous_commit = off")
+            .execute(&mut *transaction)
+            .await
+            .map_err(PostgresError::during("begin a page"))?;
+        checkpoint::advance(&mut transaction, READER, from, to, fence).await?;
+        shots::write(&mut transaction, &changes.shots).await?;
+        tasks::write(&mut transaction, changes.tasks.values()).await?;
+        takes::write(&mut transaction, &changes.takes).await?;
+        films::write(&mut transaction, &changes.films).await?;
+        projects::write(&mut transaction, &changes.projects).await?;
+        transaction.commit().await.map_err(PostgresError::during("commit a page"))
+    }
+}
+
+/// The shots whose rows an event may change.
+fn touched_shots<'a>(
+    state: &Project,
+    event: &Event,
+    task: impl Fn(TaskId) -> Option<&'a TaskRow>,
+) -> Vec<ShotId> {
+    match event {
+        Event::StyleRevised(_) | Event::SettingsRevised(_) | Event::StoryboardAdopted(_) => {
+            state.shots.iter().map(|shot| shot.id).collect()
+        }
+        Event::ShotPromptRevised(event) => vec![event.shot_id],
+        Event::ShotNarrationRevised(event) => vec![event.shot_id],
+        Event::ShotDetailsRevised(event) => vec![event.shot_id],
+        Event::ShotLocked(event) => vec![event.shot_id],
+        Event::ShotUnlocked(event) => vec![event.shot_id],
+        event => task_of(event).and_then(task).and_then(|row| row.shot_id).into_iter().collect(),
+    }
+}
+
+/// A project's state after its `version`th event.
+pub async fn state_at(pool: &PgPool, project: ProjectId, version: u64) -> Result<Project, PostgresError> {
+    let rows = sqlx::query(
+        "SELECT event_type, event_version, payload::text FROM events \
+         WHERE aggregate_type = 'project' AND aggregate_id = $1 AND sequence <= $2 ORDER BY sequence",
+    )
+    .bind(project.to_string())
+    .bind(as_i64(version))
+    .fetch_all(pool)
+    .await
+    .map_err(PostgresError::during("load a project's past"))?;
+    let mut state = Project::default();
+    for row in &rows {
+        state.evolve(&read_event(row.get(0), row.get(1), row.get(2))?);
+    }
+    Ok(state)
+}

@@ -1,0 +1,138 @@
+//! The table `projects`: one row a project, for lists and for the head of the detail page.
+
+use chrono::{DateTime, Utc};
+use domain::ids::ProjectId;
+use domain::project::{Lifecycle, Project};
+use domain::settings::Settings;
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, PgPool};
+
+use super::{from_json, upsert};
+use crate::postgres::PostgresError;
+
+const COLUMNS: &[&str] = &[
+    "id", "version", "status", "title", "description", "story", "style", "settings", "language",
+    "storyboard_stale", "film_stale", "tasks_total", "tasks_open", "deleted", "created_at", "updated_at",
+];
+
+/// A project as it is listed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProjectRow {
+    /// The project.
+    pub id: ProjectId,
+    /// How many events made it.
+    pub version: u64,
+    /// `created | storyboard | generating | ready | failed`.
+    pub status: String,
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub description: String,
+    /// Its story.
+    pub story: String,
+    /// Its style.
+    pub style: String,
+    /// Its settings.
+    pub settings: Settings,
+    /// BCP 47 language, once known.
+    pub language: Option<String>,
+    /// Whether the storyboard is of an older story.
+    pub storyboard_stale: bool,
+    /// Whether the film shows something older than the project.
+    pub film_stale: bool,
+    /// Tasks it ever had.
+    pub tasks_total: u32,
+    /// Tasks that are blocked, pending or processing.
+    pub tasks_open: u32,
+    /// Whether it is in the trash.
+    pub deleted: bool,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl ProjectRow {
+    /// The row of a state whose last event was recorded at `at`.
+    pub fn of(id: ProjectId, state: &Project, created_at: DateTime<Utc>, at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            version: state.version,
+            status: state.status().as_str().to_owned(),
+            title: state.title.clone(),
+            description: state.description.clone(),
+            story: state.story.clone(),
+            style: state.style.clone(),
+            settings: state.settings.clone(),
+            language: state.language.clone(),
+            storyboard_stale: state.storyboard_is_stale(),
+            film_stale: state.film_is_stale(),
+            tasks_total: state.tasks_made,
+            tasks_open: u32::try_from(state.open_tasks().count()).unwrap_or(u32::MAX),
+            deleted: state.lifecycle == Lifecycle::Deleted,
+            created_at,
+            updated_at: at,
+        }
+    }
+}
+
+pub(crate) async fn write(connection: &mut PgConnection, rows: &[ProjectRow]) -> Result<(), PostgresError> {
+    upsert(connection, "projects", COLUMNS, &["created_at"], rows).await
+}
+
+/// The project, deleted or not.
+pub async fn find(pool: &PgPool, id: ProjectId) -> Result<Option<ProjectRow>, PostgresError> {
+    let json: Option<String> = sqlx::query_scalar("SELECT row_to_json(p)::text FROM projects p WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(pool)
+        .await
+        .map_err(PostgresError::during("find a project"))?;
+    json.as_deref().map(from_json).transpose()
+}
+
+/// The version that the read tables have of a project; `None` when they do not have it.
+pub async fn version(pool: &PgPool, id: ProjectId) -> Result<Option<u64>, PostgresError> {
+    let version: Option<i64> = sqlx::query_scalar("SELECT version FROM projects WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(pool)
+        .await
+        .map_err(PostgresError::during("read a project's version"))?;
+    Ok(version.and_then(|version| u64::try_from(version).ok()))
+}
+
+/// What a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Words that title or story contain.
+    pub text: Option<String>,
+    /// Only projects of this status.
+    pub status: Option<String>,
+    /// Only projects before this one, newest first.
+    pub before: Option<(DateTime<Utc>, ProjectId)>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// Projects that are not deleted, newest first.
+pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<ProjectRow>, PostgresError> {
+    let pattern = filter.text.as_ref().map(|text| format!("%{}%", escape_like(text)));
+    let rows: Vec<String> = sqlx::query_scalar(
+        "SELECT row_to_json(p)::text FROM projects p WHERE NOT deleted \
+           AND ($1::text IS NULL OR title ILIKE $1 OR story ILIKE $1) AND ($2::text IS NULL OR status = $2) \
+           AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4)) \
+         ORDER BY created_at DESC, id DESC LIMIT $5",
+    )
+    .bind(pattern)
+    .bind(&filter.status)
+    .bind(filter.before.map(|(at, _)| at))
+    .bind(filter.before.map(|(_, id)| id.0))
+    .bind(filter.limit)
+    .fetch_all(pool)
+    .await
+    .map_err(PostgresError::during("list projects"))?;
+    rows.iter().map(|row| from_json(row)).collect()
+}
+
+fn escape_like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}

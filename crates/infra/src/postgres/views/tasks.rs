@@ -1,0 +1,303 @@
+//! The table `tasks`: every task a project ever had.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use domain::ids::{ProjectId, ShotId, TaskId};
+use domain::job::{Failure, Kind, MadeWith};
+use domain::project::{CancelReason, Event, Parameters};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::{from_json, upsert};
+use crate::postgres::PostgresError;
+use crate::postgres::tail::Recorded;
+
+const COLUMNS: &[&str] = &[
+    "id", "project_id", "version", "kind", "shot_id", "status", "attempt", "max_attempts", "depends_on",
+    "parameters", "worker", "made_with", "result", "error", "reason", "due_at", "created_at", "started_at",
+    "finished_at",
+];
+
+/// A task as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskRow {
+    /// The task.
+    pub id: TaskId,
+    /// Its project.
+    pub project_id: ProjectId,
+    /// The project's version at which it last changed.
+    pub version: u64,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its shot.
+    pub shot_id: Option<ShotId>,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// The attempt that runs or will run next, from 1.
+    pub attempt: u32,
+    /// Attempts allowed.
+    pub max_attempts: u32,
+    /// What it waits for.
+    pub depends_on: Vec<TaskId>,
+    /// How to make it.
+    pub parameters: Parameters,
+    /// Who has or had it.
+    pub worker: Option<String>,
+    /// What made its result.
+    pub made_with: Option<MadeWith>,
+    /// What it made.
+    pub result: Option<Value>,
+    /// Why its last attempt failed.
+    pub error: Option<Failure>,
+    /// Why it was cancelled or put off.
+    pub reason: Option<String>,
+    /// When the next attempt starts at the earliest.
+    pub due_at: Option<DateTime<Utc>>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When a worker was last given it.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskStatus {
+    /// It waits for other tasks.
+    Blocked,
+    /// It waits for a worker.
+    Pending,
+    /// A worker has it.
+    Processing,
+    /// It succeeded.
+    Finished,
+    /// It failed for good.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+}
+
+impl TaskStatus {
+    /// Blocked, pending or processing.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Blocked | Self::Pending | Self::Processing)
+    }
+}
+
+/// The task that an event is about.
+pub fn task_of(event: &Event) -> Option<TaskId> {
+    match event {
+        Event::TaskPlanned(event) => Some(event.task_id),
+        Event::TaskQueued(event) => Some(event.task_id),
+        Event::TaskStarted(event) => Some(event.task_id),
+        Event::TaskRetryScheduled(event) => Some(event.task_id),
+        Event::TaskDeferred(event) => Some(event.task_id),
+        Event::TaskFinished(event) => Some(event.task_id),
+        Event::TaskFailed(event) => Some(event.task_id),
+        Event::TaskCancelled(event) => Some(event.task_id),
+        Event::StoryboardAdopted(event) => Some(event.task_id),
+        Event::FilmRendered(event) => Some(event.task_id),
+        _ => None,
+    }
+}
+
+/// Rows of tasks while a page of events is applied to them.
+pub(crate) type TaskRows = HashMap<TaskId, TaskRow>;
+
+/// Changes the row that an event is about.
+pub(crate) fn apply(rows: &mut TaskRows, recorded: &Recorded) {
+    match &recorded.event {
+        Event::TaskPlanned(event) => {
+            let row = created(rows, recorded, event.task_id, event.kind);
+            row.shot_id = event.shot_id;
+            row.depends_on.clone_from(&event.depends_on);
+            row.parameters = event.parameters.clone();
+            row.max_attempts = event.max_attempts;
+            reopen(row, TaskStatus::Blocked, event.attempt);
+        }
+        Event::TaskQueued(event) => {
+            let row = created(rows, recorded, event.task_id, event.kind);
+            row.shot_id = event.shot_id;
+            row.parameters = event.parameters.clone();
+            row.max_attempts = event.max_attempts;
+            reopen(row, TaskStatus::Pending, event.attempt);
+        }
+        event => {
+            let Some(row) = task_of(event).and_then(|id| rows.get_mut(&id)) else { return };
+            row.version = recorded.version;
+            progress(row, event, recorded.at);
+        }
+    }
+}
+
+fn created<'a>(rows: &'a mut TaskRows, recorded: &Recorded, id: TaskId, kind: Kind) -> &'a mut TaskRow {
+    let row = rows.entry(id).or_insert_with(|| TaskRow {
+        id,
+        project_id: recorded.project,
+        version: 0,
+        kind,
+        shot_id: None,
+        status: TaskStatus::Blocked,
+        attempt: 1,
+        max_attempts: 1,
+        depends_on: Vec::new(),
+        parameters: Parameters::default(),
+        worker: None,
+        made_with: None,
+        result: None,
+        error: None,
+        reason: None,
+        due_at: None,
+        created_at: recorded.at,
+        started_at: None,
+        finished_at: None,
+    });
+    row.version = recorded.version;
+    row
+}
+
+fn reopen(row: &mut TaskRow, status: TaskStatus, attempt: u32) {
+    row.status = status;
+    row.attempt = attempt;
+    row.worker = None;
+    row.error = None;
+    row.reason = None;
+    row.due_at = None;
+    row.finished_at = None;
+}
+
+fn progress(row: &mut TaskRow, event: &Event, at: DateTime<Utc>) {
+    match event {
+        Event::TaskStarted(event) => {
+            row.status = TaskStatus::Processing;
+            row.attempt = event.attempt;
+            row.worker = Some(event.worker.clone());
+            row.due_at = None;
+            row.started_at = Some(at);
+        }
+        Event::TaskRetryScheduled(event) => {
+            row.status = TaskStatus::Pending;
+            row.attempt = event.attempt;
+            row.error = Some(event.failure.clone());
+            row.due_at = Some(event.due);
+        }
+        Event::TaskDeferred(event) => {
+            row.status = TaskStatus::Pending;
+            row.reason = Some(event.reason.clone());
+            row.due_at = Some(event.due);
+        }
+        Event::TaskFinished(event) => {
+            end(row, TaskStatus::Finished, at);
+            row.error = None;
+            row.made_with = Some(event.made_with.clone());
+            row.result = event.take.as_ref().and_then(|take| serde_json::to_value(take).ok());
+        }
+        Event::TaskFailed(event) => {
+            end(row, TaskStatus::Failed, at);
+            row.error = Some(event.failure.clone());
+        }
+        Event::TaskCancelled(event) => {
+            end(row, TaskStatus::Cancelled, at);
+            row.reason = Some(word(event.reason).to_owned());
+        }
+        Event::StoryboardAdopted(event) => row.result = Some(json!({ "shots": event.shots.len(), "title": event.title })),
+        Event::FilmRendered(event) => {
+            row.result = Some(json!({ "filmVersion": event.film_version, "film": event.film }));
+        }
+        _ => {}
+    }
+}
+
+fn end(row: &mut TaskRow, status: TaskStatus, at: DateTime<Utc>) {
+    row.status = status;
+    row.due_at = None;
+    row.finished_at = Some(at);
+}
+
+fn word(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::Requested => "requested",
+        CancelReason::DependencyFailed => "dependency_failed",
+        CancelReason::Superseded => "superseded",
+        CancelReason::Surplus => "surplus",
+        CancelReason::ProjectDeleted => "project_deleted",
+    }
+}
+
+pub(crate) async fn write<'a>(
+    connection: &mut PgConnection,
+    rows: impl Iterator<Item = &'a TaskRow>,
+) -> Result<(), PostgresError> {
+    upsert(connection, "tasks", COLUMNS, &["created_at"], &rows.collect::<Vec<_>>()).await
+}
+
+/// The rows of these tasks, as far as they exist.
+pub(crate) async fn load(pool: &PgPool, ids: &[TaskId]) -> Result<TaskRows, PostgresError> {
+    if ids.is_empty() {
+        return Ok(TaskRows::new());
+    }
+    let rows: Vec<String> = sqlx::query_scalar("SELECT row_to_json(t)::text FROM tasks t WHERE id = ANY($1)")
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<Uuid>>())
+        .fetch_all(pool)
+        .await
+        .map_err(PostgresError::during("load tasks"))?;
+    rows.iter().map(|row| from_json::<TaskRow>(row).map(|row| (row.id, row))).collect()
+}
+
+/// One task.
+pub async fn find(pool: &PgPool, id: TaskId) -> Result<Option<TaskRow>, PostgresError> {
+    Ok(load(pool, &[id]).await?.remove(&id))
+}
+
+/// The tasks that a worker of this name was given and has not answered for.
+pub async fn processed_by(pool: &PgPool, worker: &str) -> Result<Vec<(ProjectId, TaskId)>, PostgresError> {
+    let rows: Vec<(Uuid, Uuid)> =
+        sqlx::query_as("SELECT project_id, id FROM tasks WHERE status = 'processing' AND worker = $1")
+            .bind(worker)
+            .fetch_all(pool)
+            .await
+            .map_err(PostgresError::during("list a worker's tasks"))?;
+    Ok(rows.into_iter().map(|(project, task)| (ProjectId(project), TaskId(task))).collect())
+}
+
+/// A project's tasks in the order they were made, after `(created_at, id)`.
+pub async fn of_project(
+    pool: &PgPool,
+    project: ProjectId,
+    after: Option<(DateTime<Utc>, TaskId)>,
+    limit: i64,
+) -> Result<Vec<TaskRow>, PostgresError> {
+    let rows: Vec<String> = sqlx::query_scalar(
+        "SELECT row_to_json(t)::text FROM tasks t WHERE project_id = $1 \
+           AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3)) ORDER BY created_at, id LIMIT $4",
+    )
+    .bind(project.0)
+    .bind(after.map(|(at, _)| at))
+    .bind(after.map(|(_, id)| id.0))
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+    .map_err(PostgresError::during("list tasks"))?;
+    rows.iter().map(|row| from_json(row)).collect()
+}
+
+/// How many tasks of each kind and status a project has.
+pub async fn counts(pool: &PgPool, project: ProjectId) -> Result<BTreeMap<(Kind, String), u32>, PostgresError> {
+    let rows: Vec<(String, String, i64)> =
+        sqlx::query_as("SELECT kind, status, count(*) FROM tasks WHERE project_id = $1 GROUP BY kind, status")
+            .bind(project.0)
+            .fetch_all(pool)
+            .await
+            .map_err(PostgresError::during("count tasks"))?;
+    rows.into_iter()
+        .map(|(kind, status, count)| {
+            let kind = kind.parse().map_err(PostgresError::Corrupt)?;
+            Ok(((kind, status), u32::try_from(count).unwrap_or(u32::MAX)))
+        })
+        .collect()
+}

@@ -1,0 +1,170 @@
+//! Which names and which web pages may talk to us.
+//!
+//! A page of any site can send requests to a server on the visitor's own machine. So the `Host` must be a
+//! name we go by (a page that points its own name at 127.0.0.1 fails here), and an `Origin`, on sockets
+//! too, must be ours.
+
+use std::net::IpAddr;
+
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, StatusCode, Uri};
+
+use crate::ConfigError;
+use crate::problem::Problem;
+
+/// The names we go by and the pages that may talk to us.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl Access {
+    /// Besides the names of this machine's loopback, `hosts` (names or addresses, without a port) are
+    /// ours; besides our own pages, those of `origins` (`https://example.org`) may talk to us.
+    pub fn new(hosts: &[String], origins: &[String]) -> Result<Self, ConfigError> {
+        let hosts = hosts.iter().map(|host| allowed_host(host)).collect::<Result<_, _>>()?;
+        let origins = origins.iter().map(|origin| allowed_origin(origin)).collect::<Result<_, _>>()?;
+        Ok(Self { hosts, origins })
+    }
+
+    /// The authority (`name[:port]`) that the request was sent to, if the request may be answered.
+    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<Authority, Problem> {
+        let authority = requested_authority(uri, headers)?;
+        let name = plain_name(authority.host());
+        if !(is_loopback(&name) || self.hosts.contains(&name)) {
+            let detail = "this server does not go by that name; see the allowed hosts in its configuration";
+            return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "host_not_allowed", detail));
+        }
+        self.check_origin(&authority, headers)?;
+        Ok(authority)
+    }
+
+    fn check_origin(&self, host: &Authority, headers: &HeaderMap) -> Result<(), Problem> {
+        let refused = || {
+            let detail = "pages of that origin may not use this server; see the allowed origins in its configuration";
+            Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", detail)
+        };
+        for origin in headers.get_all(ORIGIN) {
+            let origin = origin.to_str().map_err(|_| refused())?.to_ascii_lowercase();
+            if !(self.origins.contains(&origin) || is_same_origin(&origin, host)) {
+                return Err(refused());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn allowed_host(text: &str) -> Result<String, ConfigError> {
+    let name = plain_name(text);
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    if is_name || name.parse::<IpAddr>().is_ok() { Ok(name) } else { Err(ConfigError::Host(text.to_owned())) }
+}
+
+fn allowed_origin(text: &str) -> Result<String, ConfigError> {
+    let origin = text.trim_end_matches('/').to_ascii_lowercase();
+    let is_origin = split_origin(&origin).is_some();
+    if is_origin { Ok(origin) } else { Err(ConfigError::Origin(text.to_owned())) }
+}
+
+/// The target's own authority counts, where it has one (RFC 9112, 3.2.2), else the one `Host` header.
+fn requested_authority(uri: &Uri, headers: &HeaderMap) -> Result<Authority, Problem> {
+    let unclear = || Problem::bad_request("host_unclear", "the request must have one Host header, and a valid one");
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(unclear());
+    }
+    let authority = match (uri.authority(), host) {
+        (Some(authority), _) => authority.clone(),
+        (None, Some(host)) => Authority::try_from(host.as_bytes()).map_err(|_| unclear())?,
+        (None, None) => return Err(unclear()),
+    };
+    if authority.as_str().contains('@') { Err(unclear()) } else { Ok(authority) }
+}
+
+/// Lower case, without the brackets of an IPv6 address and without the root's dot.
+fn plain_name(host: &str) -> String {
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+fn is_loopback(name: &str) -> bool {
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn split_origin(origin: &str) -> Option<(&str, Authority)> {
+    let (scheme, rest) = origin.split_once("://")?;
+    let authority = Authority::try_from(rest).ok()?;
+    let known = matches!(scheme, "http" | "https") && !authority.as_str().contains('@');
+    known.then_some((scheme, authority))
+}
+
+fn is_same_origin(origin: &str, host: &Authority) -> bool {
+    let Some((scheme, authority)) = split_origin(origin) else { return false };
+    let default_port = if scheme == "https" { 443 } else { 80 };
+    let port = |authority: &Authority| authority.port_u16().unwrap_or(default_port);
+    plain_name(authority.host()) == plain_name(host.host()) && port(&authority) == port(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(access: &Access, headers: &[(&'static str, &str)]) -> u16 {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        access.check(&Uri::from_static("/v1/projects"), &map).map_or_else(|problem| problem.status.as_u16(), |_| 200)
+    }
+
+    #[test]
+    fn the_loopback_by_any_name_is_ours() {
+        let access = Access::default();
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.3.2.1", "[::1]:8080", "localhost."] {
+            assert_eq!(verdict(&access, &[("host", host)]), 200, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_ours_is_refused() {
+        let access = Access::default();
+        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8080", "192.168.0.2", "0.0.0.0"]
+        {
+            assert_eq!(verdict(&access, &[("host", host)]), 421, "{host}");
+        }
+        assert_eq!(verdict(&access, &[]), 400);
+        assert_eq!(verdict(&access, &[("host", "localhost"), ("host", "localhost")]), 400);
+        assert_eq!(verdict(&access, &[("host", "localhost@evil.example")]), 400);
+    }
+
+    #[test]
+    fn an_allowed_name_is_ours() {
+        let access = Access::new(&["Films.Example".to_owned()], &[]).unwrap();
+        assert_eq!(verdict(&access, &[("host", "films.example:8080")]), 200);
+        assert_eq!(verdict(&access, &[("host", "other.example")]), 421);
+    }
+
+    #[test]
+    fn only_our_own_and_allowed_pages_may_ask() {
+        let access = Access::new(&[], &["https://studio.example".to_owned()]).unwrap();
+        let ask = |origin| verdict(&access, &[("host", "localhost:8080"), ("origin", origin)]);
+        assert_eq!(ask("http://localhost:8080"), 200);
+        assert_eq!(ask("https://studio.example"), 200);
+        for origin in ["null", "http://localhost", "http://localhost:8081", "https://evil.example", "http://127.0.0.1:8080", "file://", ""]
+        {
+            assert_eq!(ask(origin), 403, "{origin}");
+        }
+        let port_80 = verdict(&access, &[("host", "localhost"), ("origin", "http://localhost:80")]);
+        assert_eq!(port_80, 200);
+    }
+
+    #[test]
+    fn an_origin_or_host_that_makes_no_sense_is_a_configuration_error() {
+        assert!(Access::new(&["http://x".to_owned()], &[]).is_err());
+        assert!(Access::new(&[], &["studio.example".to_owned()]).is_err());
+        assert!(Access::new(&[], &["*".to_owned()]).is_err());
+    }
+}

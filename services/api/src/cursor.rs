@@ -1,0 +1,51 @@
+//! Opaque places in lists: a time and an id, as 48 hexadecimal digits.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::problem::Problem;
+
+/// The place after an item that was created at `at`.
+pub(crate) fn encode(at: DateTime<Utc>, id: Uuid) -> String {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&at.timestamp_micros().to_be_bytes());
+    bytes[8..].copy_from_slice(id.as_bytes());
+    hex::encode(bytes)
+}
+
+/// Reads a place back. Whatever we did not write is a bad request.
+pub(crate) fn decode(cursor: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
+    let invalid = || Problem::bad_request("invalid_cursor", "the cursor is not one that this list answered with");
+    let mut bytes = [0; 24];
+    hex::decode_to_slice(cursor, &mut bytes).map_err(|_| invalid())?;
+    let (at, id) = bytes.split_at(8);
+    let micros = i64::from_be_bytes(at.try_into().map_err(|_| invalid())?);
+    let at = DateTime::from_timestamp_micros(micros).filter(is_storable).ok_or_else(invalid)?;
+    Ok((at, Uuid::from_slice(id).map_err(|_| invalid())?))
+}
+
+/// PostgreSQL knows fewer years than [`DateTime`].
+fn is_storable(at: &DateTime<Utc>) -> bool {
+    use chrono::Datelike;
+    (0..=9999).contains(&at.year())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_keeps_the_time_to_the_microsecond() {
+        let at = DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap();
+        let id = Uuid::from_u128(7);
+        assert_eq!(decode(&encode(at, id)).unwrap(), (at, id));
+    }
+
+    #[test]
+    fn what_is_no_cursor_of_ours_is_a_bad_request() {
+        let far = hex::encode([[0x7f; 8].as_slice(), &[0; 16]].concat());
+        for text in ["", "x", "00", &"f".repeat(47), &"z".repeat(48), &far] {
+            assert_eq!(decode(text).unwrap_err().code, "invalid_cursor", "{text}");
+        }
+    }
+}

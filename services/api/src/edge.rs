@@ -1,0 +1,92 @@
+//! What happens to every request and every answer: its id, who may ask at all, a limit in time, panics,
+//! the form of errors, and the counting.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use tokio::time::Instant;
+
+use crate::App;
+use crate::caller::RequestId;
+use crate::extract::Base;
+use crate::problem::Problem;
+
+/// Longest time from a request to the head of its answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost layer of the router.
+pub(crate) async fn serve(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = RequestId::of(request.headers());
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = route.as_deref().unwrap_or("none").to_owned();
+    let method = method_name(request.method());
+    request.extensions_mut().insert(id.clone());
+    let answered = match app.api.access.check(request.uri(), request.headers()) {
+        Ok(authority) => {
+            request.extensions_mut().insert(Base(authority));
+            answer(request, next).await
+        }
+        Err(problem) => problem.into_response(),
+    };
+    let mut response = in_our_form(answered, &id);
+    add_headers(response.headers_mut(), &id);
+    let status = response.status().as_u16();
+    app.metrics.request(method, &route, status);
+    tracing::debug!(request_id = id.0, method, route, status, millis = started.elapsed().as_millis(), "answered");
+    response
+}
+
+async fn answer(request: Request, next: Next) -> Response {
+    let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(PATIENCE, answering).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => Problem::internal(format!("a handler panicked: {}", words(&*panic))).into_response(),
+        Err(_) => Problem::unavailable("timeout", "the answer took too long").into_response(),
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
+}
+
+/// Writes our own problems, and turns the framework's errors into ours.
+fn in_our_form(mut response: Response, id: &RequestId) -> Response {
+    let own = Problem::take_from(response.extensions_mut());
+    match own.or_else(|| Problem::of_foreign(&response)) {
+        Some(problem) => problem.render(&id.0),
+        None => response,
+    }
+}
+
+fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
+    if let Ok(id) = HeaderValue::from_str(&id.0) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// Methods that people make up count as one.
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}

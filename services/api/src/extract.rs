@@ -1,0 +1,275 @@
+//! What handlers take from requests, each with an answer in our own form when it is not as it must be.
+
+use std::time::Duration;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::StatusCode;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::problem::Problem;
+
+/// Largest body of a request, in bytes.
+pub const BODY_LIMIT: usize = 1024 * 1024;
+/// Longest time that a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+/// Largest page of a list.
+const PAGE_LIMIT: i64 = 200;
+const PAGE_DEFAULT: i64 = 50;
+
+/// Ids in the path. What is no id names nothing: 404.
+#[derive(Debug)]
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(value)| Self(value)).map_err(|_| Problem::no_such_address())
+    }
+}
+
+/// Parameters of the query.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        let refused = |rejection: QueryRejection| Problem::bad_request("invalid_query", rejection.body_text());
+        query.map(|axum::extract::Query(value)| Self(value)).map_err(refused)
+    }
+}
+
+/// How many items a page has: 1 to 200, and 50 when the caller does not say.
+pub(crate) fn page_limit(asked: Option<i64>) -> Result<i64, Problem> {
+    match asked {
+        None => Ok(PAGE_DEFAULT),
+        Some(limit) if (1..=PAGE_LIMIT).contains(&limit) => Ok(limit),
+        Some(limit) => {
+            Err(Problem::invalid("limit", format!("must be between 1 and {PAGE_LIMIT}; it is {limit}")))
+        }
+    }
+}
+
+/// The authority that the request was sent to, as the guard let it through; media URLs name it.
+#[derive(Debug, Clone)]
+pub(crate) struct Base(pub(crate) Authority);
+
+impl Base {
+    /// An absolute URL on this server.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.0)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Base {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let base = parts.extensions.get::<Self>().cloned();
+        base.ok_or_else(|| Problem::internal("the request was not let in by the guard"))
+    }
+}
+
+/// A JSON body, its unknown fields refused by the type. An empty body is `{}`.
+#[derive(Debug)]
+pub(crate) struct Json<T> {
+    /// What it says.
+    pub(crate) value: T,
+    /// SHA-256 of its bytes, to tell a repeat from another request.
+    pub(crate) digest: [u8; 32],
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        if declared_length(&parts.headers).is_some_and(|length| length > BODY_LIMIT as u64) {
+            return Err(too_large());
+        }
+        let body = tokio::time::timeout(BODY_PATIENCE, read(body)).await.map_err(|_| too_slow())??;
+        if body.is_empty() {
+            return Ok(Self { value: parse(b"{}")?, digest: domain::hash::sha256(&[]) });
+        }
+        if !says_json(&parts.headers) {
+            let detail = "the body must be JSON, and its Content-Type application/json";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+        }
+        Ok(Self { value: parse(&body)?, digest: domain::hash::sha256(&[&body]) })
+    }
+}
+
+fn too_large() -> Problem {
+    let detail = format!("the body must have at most {BODY_LIMIT} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
+}
+
+fn too_slow() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long to arrive")
+}
+
+async fn read(body: axum::body::Body) -> Result<Bytes, Problem> {
+    let mut chunks = body.into_data_stream();
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Problem::bad_request("incomplete_body", "the body ended too early"))?;
+        if whole.len() + chunk.len() > BODY_LIMIT {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn says_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        json_problem(&path, error.inner())
+    })?;
+    reader.end().map_err(|error| json_problem("", &error))?;
+    Ok(value)
+}
+
+/// Reads a part of a body again, now as a whole of another type; `field` is where it was.
+pub(crate) fn parse_value<T: DeserializeOwned>(field: &str, value: serde_json::Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(|error| match error.path().to_string().as_str() {
+        "." => json_problem(field, error.inner()),
+        path => json_problem(&format!("{field}.{path}"), error.inner()),
+    })
+}
+
+fn json_problem(path: &str, error: &serde_json::Error) -> Problem {
+    // The library's words end in ` at line 1 column 2`, which helps with the syntax only.
+    let words = error.to_string();
+    let said = words.rsplit_once(" at line ").map_or(words.as_str(), |(said, _)| said);
+    match error.classify() {
+        Category::Data => Problem::invalid(field_named(path, said), said),
+        Category::Syntax | Category::Eof | Category::Io => {
+            Problem::bad_request("malformed_json", format!("the body is not JSON: {words}"))
+        }
+    }
+}
+
+/// The field that an error is about. Missing and unknown ones are named in the library's words only:
+/// its path leads to the object that they are missing in, or not known of.
+fn field_named(path: &str, said: &str) -> String {
+    let within = if path == "." { "" } else { path };
+    let named = ["missing field `", "unknown field `", "duplicate field `"]
+        .into_iter()
+        .find_map(|start| said.strip_prefix(start)?.split_once('`').map(|(name, _)| name));
+    match named {
+        Some(name) if within.is_empty() => name.to_owned(),
+        Some(name) if within == name || within.ends_with(&format!(".{name}")) => within.to_owned(),
+        Some(name) => format!("{within}.{name}"),
+        None => within.to_owned(),
+    }
+}
+
+/// A value that may be absent, or there and null: `None`, `Some(None)`.
+pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    serde::Deserialize::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use domain::settings::Settings;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Sample {
+        story: String,
+        shot_count: Option<u32>,
+        settings: Option<Settings>,
+    }
+
+    async fn ask(content_type: &str, body: impl Into<Body>) -> Result<Sample, Problem> {
+        let request = Request::post("/").header(CONTENT_TYPE, content_type).body(body.into()).unwrap();
+        Json::<Sample>::from_request(request, &()).await.map(|body| body.value)
+    }
+
+    async fn refusal(body: impl Into<Body>) -> (u16, String) {
+        let problem = ask("application/json", body).await.unwrap_err();
+        let field = problem.errors.first().map(|error| error.field.clone()).unwrap_or_default();
+        (problem.status.as_u16(), field)
+    }
+
+    #[tokio::test]
+    async fn each_wrong_field_is_named() {
+        assert_eq!(refusal(r#"{"story":"a","colour":1}"#).await, (422, "colour".to_owned()));
+        assert_eq!(refusal(r#"{"story":"a","settings":{"fsp":1}}"#).await, (422, "settings.fsp".to_owned()));
+        assert_eq!(refusal(r#"{"story":"a","settings":{"fps":"x"}}"#).await, (422, "settings.fps".to_owned()));
+        assert_eq!(refusal(r#"{"story":"a","shotCount":-1}"#).await, (422, "shotCount".to_owned()));
+        assert_eq!(refusal(r#"{"story":"a","story":"b"}"#).await, (422, "story".to_owned()));
+        assert_eq!(refusal("{}").await, (422, "story".to_owned()));
+        assert_eq!(refusal("").await, (422, "story".to_owned()));
+        assert_eq!(refusal("[]").await.0, 422);
+        assert_eq!(refusal("null").await, (422, String::new()));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_json_is_a_bad_request() {
+        let deep = format!("{{\"story\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        let bodies: [Vec<u8>; 7] = [
+            b"{".to_vec(),
+            b"not json".to_vec(),
+            b"{\"story\":NaN}".to_vec(),
+            b"{\"story\":\"\xff\xfe\"}".to_vec(),
+            b"{\"story\":\"\\ud800\"}".to_vec(),
+            b"{\"story\":\"a\"} {}".to_vec(),
+            b"\xef\xbb\xbf{}".to_vec(),
+        ];
+        for body in bodies {
+            assert_eq!(refusal(body.clone()).await.0, 400, "{}", String::from_utf8_lossy(&body));
+        }
+        let status = refusal(deep).await.0;
+        assert!(status == 400 || status == 422, "{status}");
+    }
+
+    #[tokio::test]
+    async fn a_body_of_another_type_or_size_is_refused() {
+        let problem = ask("text/plain", "{\"story\":\"a\"}").await.unwrap_err();
+        assert_eq!(problem.status.as_u16(), 415);
+        assert_eq!(refusal("x".repeat(BODY_LIMIT + 1)).await.0, 413);
+        let padded = format!("{{\"story\":\"a\"{}}}", " ".repeat(BODY_LIMIT - 13));
+        assert_eq!(padded.len(), BODY_LIMIT);
+        assert_eq!(ask("application/json; charset=utf-8", padded).await.unwrap().story, "a");
+    }
+
+    #[test]
+    fn a_page_has_1_to_200_items() {
+        assert_eq!(page_limit(None).unwrap(), 50);
+        assert_eq!(page_limit(Some(200)).unwrap(), 200);
+        for limit in [0, -1, 201, i64::MAX] {
+            assert_eq!(page_limit(Some(limit)).unwrap_err().errors[0].field, "limit");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use domain::job::Kind;
+use domain::settings::{Aspect, Quality};
+
+use crate::exit::Failed;
+use crate::{bench, doctor, film, roles, tools, up};
+
+/// Turns a written story into a narrated film, and keeps every step of how it got there.
+#[derive(Debug, Parser)]
+#[command(name = "storytovideo", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a film of a story. Interrupted, the same command goes on where it stopped.
+    Film(FilmArgs),
+    /// Run everything as a server, until Ctrl-C.
+    Up(UpArgs),
+    /// Say which tools were found, where, and how to get what is missing.
+    Doctor {
+        /// Answer with one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure this machine: commands, latencies, throughput.
+    Bench {
+        /// Answer with one JSON object on the last line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring the database's schema up to date.
+    Migrate(Servers),
+    /// Streams and consumers.
+    Bus {
+        #[command(subcommand)]
+        command: BusCommand,
+    },
+    /// Run the HTTP API alone.
+    Api {
+        #[command(flatten)]
+        servers: Servers,
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR:PORT")]
+        bind: SocketAddr,
+    },
+    /// Run the engine alone: relay, dispatcher, desk, projector.
+    Engine(Servers),
+    /// Run a worker alone.
+    Worker {
+        #[command(flatten)]
+        servers: Servers,
+        /// The worker's name, the same after a restart and no other's.
+        #[arg(long, env = "STORYTOVIDEO_WORKER_NAME", default_value = "worker")]
+        name: String,
+        /// Kinds of jobs with how many at once: `image=2 tts=1`; all kinds when none are given.
+        #[arg(value_parser = parse_slots, value_name = "KIND[=N]")]
+        kinds: Vec<(Kind, u32)>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum BusCommand {
+    /// Apply `nats/topology.json`, and compare it with what the server holds.
+    Apply {
+        /// The NATS server.
+        #[arg(long, env = "STORYTOVIDEO_NATS_URL", hide_env_values = true)]
+        nats_url: String,
+    },
+}
+
+/// Where a role finds the others.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Servers {
+    /// PostgreSQL.
+    #[arg(long, env = "STORYTOVIDEO_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+    /// NATS.
+    #[arg(long, env = "STORYTOVIDEO_NATS_URL", hide_env_values = true)]
+    pub(crate) nats_url: Option<String>,
+    /// The folder for media, shared by all roles.
+    #[arg(long, env = "STORYTOVIDEO_MEDIA", default_value = ".storytovideo/media", value_name = "DIR")]
+    pub(crate) media: PathBuf,
+    /// A worker that is silent for so long has lost its jobs, in seconds.
+    #[arg(long, env = "STORYTOVIDEO_LEASE_SECONDS", default_value_t = 40, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub(crate) lease_seconds: u64,
+}
+
+/// `storytovideo film`.
+#[derive(Debug, Args)]
+pub(crate) struct FilmArgs {
+    /// The story, a UTF-8 text file; `-` reads it from standard input.
+    #[arg(value_name = "STORY|-")]
+    pub(crate) story: PathBuf,
+    /// Where the film goes; beside it go the same name with .srt and .vtt. [default: <story>.mp4]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Where everything is kept.
+    #[arg(long, env = "STORYTOVIDEO_DATA", default_value = ".storytovideo", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Title; the story's own when not given.
+    #[arg(long, default_value = "")]
+    pub(crate) title: String,
+    /// Style, free text; for example `watercolor`, `ink`, `noir`, `电影`.
+    #[arg(long, default_value = "")]
+    pub(crate) style: String,
+    /// Number of shots, 1 to 200; chosen from the story's length when not given.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub(crate) shots: Option<u32>,
+    /// Language of the story, for example `en` or `zh`; detected when not given.
+    #[arg(long)]
+    pub(crate) language: Option<String>,
+    /// Voice, by the speech provider's name; the language's own when not given.
+    #[arg(long)]
+    pub(crate) voice: Option<String>,
+    /// Shape: 16:9, 9:16, 1:1 or 4:3.
+    #[arg(long, default_value = "16:9")]
+    pub(crate) aspect: Aspect,
+    /// `preview` (540p, fast) or `final`.
+    #[arg(long, default_value = "final")]
+    pub(crate) quality: Quality,
+    /// Make another film, even of a story that has one.
+    #[arg(long)]
+    pub(crate) new: bool,
+    /// Answer with one JSON object on the last line of standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `storytovideo up`.
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Where to listen.
+    #[arg(long, env = "STORYTOVIDEO_BIND", default_value = "127.0.0.1:8080", value_name = "ADDR:PORT")]
+    pub(crate) bind: SocketAddr,
+    /// Where everything is kept.
+    #[arg(long, env = "STORYTOVIDEO_DATA", default_value = ".storytovideo", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+}
+
+fn parse_slots(text: &str) -> Result<(Kind, u32), String> {
+    let (kind, count) = text.split_once('=').unwrap_or((text, "1"));
+    let count = count.parse().ok().filter(|count| (1..=256).contains(count));
+    Ok((kind.parse()?, count.ok_or("at once: 1 to 256 jobs")?))
+}
+
+/// Does what the command line says.
+pub async fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(cli.command).await {
+        Ok(code) => code,
+        Err(failed) => {
+            say_to_stderr(&format!("storytovideo: {failed}"));
+            failed.code()
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode, Failed> {
+    match command {
+        Command::Film(args) => film::run(args).await.map(|()| ExitCode::SUCCESS),
+        Command::Up(args) => up::run(args).await.map(|()| ExitCode::SUCCESS),
+        Command::Doctor { json } => examine(json).await,
+        Command::Bench { json } => bench::run(json).await.map(|()| ExitCode::SUCCESS),
+        Command::Migrate(servers) => roles::migrate(&servers).await.map(|()| ExitCode::SUCCESS),
+        Command::Bus { command: BusCommand::Apply { nats_url } } => {
+            roles::apply_bus(&nats_url).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Api { servers, bind } => roles::api(&servers, bind).await.map(|()| ExitCode::SUCCESS),
+        Command::Engine(servers) => roles::engine(&servers).await.map(|()| ExitCode::SUCCESS),
+        Command::Worker { servers, name, kinds } => {
+            roles::worker(&servers, name, &kinds).await.map(|()| ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn examine(json: bool) -> Result<ExitCode, Failed> {
+    let report = doctor::examine(&tools::Places::from_environment()).await;
+    let text = if json { serde_json::to_string(&report).map_err(Failed::because)? } else { report.to_text() };
+    say(text.trim_end());
+    Ok(if report.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A line of the answer.
+#[expect(clippy::print_stdout, reason = "the answer of a command goes to standard output")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+/// A line for the person at the terminal.
+#[expect(clippy::print_stderr, reason = "what people should know goes to standard error")]
+pub(crate) fn say_to_stderr(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,187 @@
+//! `storytovideo film`: a story in, a film out, and the same command again goes on where it stopped.
+
+mod export;
+mod progress;
+mod story;
+
+use std::time::Duration;
+
+use domain::ids::{CommandId, ProjectId, TaskId};
+use domain::metadata::Context;
+use domain::project::{Command, CreateProject, Envelope, Parameters};
+use domain::settings::Settings;
+use infra::postgres::event_store::ExecuteError;
+use infra::postgres::views::films::{self, FilmRow};
+use infra::postgres::views::projects::{self, ProjectRow};
+use infra::postgres::views::tasks::{self, TaskRow, TaskStatus};
+use infra::runtime::{LogTo, init_logging};
+use uuid::Uuid;
+
+use crate::cli::{FilmArgs, say_to_stderr};
+use crate::exit::Failed;
+use crate::roles::interrupted;
+use crate::stack::{Shared, Stack};
+use progress::Display;
+use story::Story;
+
+/// How often the display looks.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// Tasks of the largest project: storyboard, and per shot a picture, a clip and a voice, with some to spare.
+const ALL_TASKS: i64 = 2_000;
+
+/// Makes the film, whatever is left to do of it.
+pub(crate) async fn run(args: FilmArgs) -> Result<(), Failed> {
+    let story = Story::read(&args).await?;
+    let output = export::Target::new(&args)?;
+    tokio::fs::create_dir_all(&args.data)
+        .await
+        .map_err(|error| Failed::Usage(format!("{} cannot be made: {error}", args.data.display())))?;
+    let display = Display::new();
+    let prepare = |line: &str| display.preparing(line);
+    let stack = tokio::select! {
+        stack = Stack::start(&args.data, &prepare) => stack?,
+        () = interrupted() => return Err(Failed::Interrupted),
+    };
+    init_logging(&LogTo::File(args.data.join("logs").join("storytovideo.log"))).map_err(Failed::because)?;
+    let made = tokio::select! {
+        made = make(&stack.shared, &args, &story, &display) => made,
+        () = interrupted() => Err(Failed::Interrupted),
+        () = stack.died() => Err(Failed::Failed("a part of the system died; the log says why".to_owned())),
+    };
+    display.finish();
+    let exported = match made {
+        Ok(made) => output.export(&stack.shared, &made).await.map(|files| (made, files)),
+        Err(failed) => Err(failed),
+    };
+    let stopped = stack.stop().await;
+    let (made, files) = exported?;
+    stopped?;
+    export::tell(&made, &files, args.json)
+}
+
+/// A finished film with the tasks that made it.
+#[derive(Debug)]
+pub(crate) struct MadeFilm {
+    pub(crate) project: ProjectRow,
+    pub(crate) film: FilmRow,
+    pub(crate) tasks: Vec<TaskRow>,
+}
+
+async fn make(shared: &Shared, args: &FilmArgs, story: &Story, display: &Display) -> Result<MadeFilm, Failed> {
+    let project = create(shared, args, story).await?;
+    let mut live = shared.bus.watch(project).await.map_err(Failed::because)?;
+    let mut helped = false;
+    loop {
+        if let Some(row) = projects::find(&shared.pool, project).await.map_err(Failed::because)? {
+            let tasks = tasks::of_project(&shared.pool, project, None, ALL_TASKS).await.map_err(Failed::because)?;
+            display.show(&tasks);
+            let film = films::newest(&shared.pool, project).await.map_err(Failed::because)?;
+            if let Some(film) = film.filter(|_| !row.film_stale && row.tasks_open == 0) {
+                return Ok(MadeFilm { project: row, film, tasks });
+            }
+            if row.tasks_open == 0 {
+                // A run that failed for good, or whose film was stopped, is given one new try by each call.
+                if helped {
+                    return Err(Failed::Failed(why(&tasks)));
+                }
+                help(shared, project, &tasks).await?;
+                helped = true;
+            }
+        }
+        let look = tokio::time::sleep(LOOK_EVERY);
+        tokio::pin!(look);
+        loop {
+            tokio::select! {
+                message = live.next() => match message {
+                    Some(message) => display.live(&message),
+                    None => return Err(Failed::Failed("the connection to NATS was closed".to_owned())),
+                },
+                () = &mut look => break,
+            }
+        }
+    }
+}
+
+/// Creates the project, or finds the one that the same command created earlier.
+async fn create(shared: &Shared, args: &FilmArgs, story: &Story) -> Result<ProjectId, Failed> {
+    let id = ProjectId(Uuid::now_v7());
+    let command = if args.new { CommandId(Uuid::new_v4()) } else { story.command(args) };
+    let create = CreateProject {
+        id,
+        story: story.text.clone(),
+        title: args.title.clone(),
+        description: String::new(),
+        style: args.style.clone(),
+        shot_count: args.shots,
+        settings: Settings {
+            aspect: args.aspect,
+            language: args.language.clone(),
+            voice: args.voice.clone(),
+            quality: args.quality,
+            auto_render: true,
+            ..Settings::default()
+        },
+    };
+    let receipt = execute(shared, command, id, Command::CreateProject(create)).await?;
+    Ok(receipt)
+}
+
+async fn execute(shared: &Shared, id: CommandId, project: ProjectId, command: Command) -> Result<ProjectId, Failed> {
+    let context = Context {
+        command: id,
+        at: shared.clock.now(),
+        actor: "user:local".to_owned(),
+        correlation: id.to_string(),
+        causation: None,
+        traceparent: None,
+    };
+    let executed = shared.store.execute(project, Envelope { context, if_version: None, command }).await;
+    let receipt = executed.map_err(|error| match error {
+        ExecuteError::Rule(rule) => Failed::Usage(rule.to_string()),
+        other => Failed::because(other),
+    })?;
+    shared.bus.wake().await;
+    Ok(receipt.project)
+}
+
+/// Tries again what failed; where nothing did, asks for the film.
+async fn help(shared: &Shared, project: ProjectId, tasks: &[TaskRow]) -> Result<(), Failed> {
+    let failed: Vec<TaskId> = newest_failed(tasks).map(|task| task.id).collect();
+    if failed.is_empty() {
+        let command = Command::RenderFilm { parameters: Parameters::default() };
+        execute(shared, CommandId(Uuid::new_v4()), project, command).await?;
+    }
+    for task in failed {
+        execute(shared, CommandId(Uuid::new_v4()), project, Command::RetryTask { task }).await?;
+    }
+    // The next look must not see the tables as they were before.
+    let version = shared.store.load(project).await.map_err(Failed::because)?.state.version;
+    while projects::version(&shared.pool, project).await.map_err(Failed::because)? < Some(version) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+fn newest_failed(tasks: &[TaskRow]) -> impl Iterator<Item = &TaskRow> {
+    let is_newest = |task: &TaskRow| {
+        let later = |other: &&TaskRow| other.kind == task.kind && other.shot_id == task.shot_id;
+        tasks.iter().rfind(later).is_some_and(|newest| newest.id == task.id)
+    };
+    tasks.iter().filter(move |task| task.status == TaskStatus::Failed && is_newest(task))
+}
+
+fn why(tasks: &[TaskRow]) -> String {
+    let reasons: Vec<String> = newest_failed(tasks)
+        .filter_map(|task| task.error.as_ref().map(|error| format!("{}: {error}", task.kind.task_type())))
+        .collect();
+    match reasons.first() {
+        Some(first) if reasons.len() > 1 => format!("{first} (and {} more tasks failed)", reasons.len() - 1),
+        Some(first) => first.clone(),
+        None => "the film was not made; the log says why".to_owned(),
+    }
+}
+
+/// A line that stays on the terminal.
+pub(super) fn note(line: &str) {
+    say_to_stderr(line);
+}

@@ -1,0 +1,121 @@
+//! Each role by itself, as a cluster runs them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::job::Kind;
+use engine::Timing;
+use infra::nats::Bus;
+use infra::postgres;
+use infra::runtime::{Clock, Lifecycle, LogTo, init_logging};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{Servers, say, say_to_stderr};
+use crate::exit::Failed;
+use crate::stack::{PROVIDER_TOOLS, Shared, builtin, builtin_slots};
+use crate::tools::{Places, Toolbox};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Ends at Ctrl-C or when the process is asked to terminate.
+pub(crate) async fn interrupted() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// A listener, or a clear word on why there is none.
+pub(crate) async fn listen(bind: SocketAddr) -> Result<TcpListener, Failed> {
+    TcpListener::bind(bind).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            Failed::Usage(format!("{bind} is taken by another program; choose another with --bind"))
+        }
+        _ => Failed::Usage(format!("cannot listen on {bind}: {error}")),
+    })
+}
+
+fn database_url(servers: &Servers) -> Result<&str, Failed> {
+    servers
+        .database_url
+        .as_deref()
+        .ok_or_else(|| Failed::Usage("set STORYTOVIDEO_DATABASE_URL, or give --database-url".to_owned()))
+}
+
+fn nats_url(servers: &Servers) -> Result<&str, Failed> {
+    let missing = || Failed::Usage("set STORYTOVIDEO_NATS_URL, or give --nats-url".to_owned());
+    servers.nats_url.as_deref().ok_or_else(missing)
+}
+
+async fn connect(servers: &Servers, name: &str) -> Result<Shared, Failed> {
+    init_logging(&LogTo::Stderr).map_err(Failed::because)?;
+    Shared::connect(database_url(servers)?, nats_url(servers)?, &servers.media, name).await
+}
+
+/// Runs what was spawned until an interruption or a death.
+async fn until_the_end(lifecycle: Lifecycle) -> Result<(), Failed> {
+    tokio::select! {
+        () = interrupted() => lifecycle.shutdown().cancel(),
+        () = lifecycle.shutdown().cancelled() => {}
+    }
+    lifecycle.ended(PATIENCE).await.map_err(Failed::because)
+}
+
+pub(crate) async fn migrate(servers: &Servers) -> Result<(), Failed> {
+    let pool = postgres::connect(database_url(servers)?, 1, "storytovideo-migrate").map_err(Failed::because)?;
+    postgres::migrate(&pool).await.map_err(Failed::because)?;
+    say("The schema is up to date.");
+    Ok(())
+}
+
+pub(crate) async fn apply_bus(nats_url: &str) -> Result<(), Failed> {
+    let bus = Bus::connect(nats_url, "storytovideo-bus").await.map_err(Failed::because)?;
+    bus.apply_topology().await.map_err(Failed::because)?;
+    say("Streams and consumers are as nats/topology.json says.");
+    Ok(())
+}
+
+pub(crate) async fn api(servers: &Servers, bind: SocketAddr) -> Result<(), Failed> {
+    if !bind.ip().is_loopback() {
+        return Err(Failed::Usage(format!("{bind}: without authentication the API listens on loopback only")));
+    }
+    let listener = listen(bind).await?;
+    let shared = connect(servers, "storytovideo-api").await?;
+    let lifecycle = Lifecycle::default();
+    lifecycle.spawn("api", api::run(listener, api::Config::default(), shared.api(), lifecycle.shutdown().clone()));
+    say_to_stderr(&format!("The API listens on http://{bind}"));
+    until_the_end(lifecycle).await
+}
+
+pub(crate) async fn engine(servers: &Servers) -> Result<(), Failed> {
+    let shared = connect(servers, "storytovideo-engine").await?;
+    let lifecycle = Lifecycle::default();
+    let timing = Timing { lease: Duration::from_secs(servers.lease_seconds), ..Timing::default() };
+    lifecycle.spawn("engine", shared.engine(timing).run(lifecycle.shutdown().clone()));
+    until_the_end(lifecycle).await
+}
+
+pub(crate) async fn worker(servers: &Servers, name: String, kinds: &[(Kind, u32)]) -> Result<(), Failed> {
+    init_logging(&LogTo::Stderr).map_err(Failed::because)?;
+    let nats_url = nats_url(servers)?;
+    let tools =
+        Toolbox::prepare(&Places::from_environment(), &PROVIDER_TOOLS, &|line| say_to_stderr(line)).await?;
+    let provider = Arc::new(builtin(&tools)?);
+    let bus = Bus::connect(nats_url, &format!("worker {name}")).await.map_err(Failed::because)?;
+    let slots: BTreeMap<Kind, u32> =
+        if kinds.is_empty() { builtin_slots() } else { kinds.iter().copied().collect() };
+    let work: PathBuf = std::env::temp_dir().join(format!("storytovideo-{name}-{}", std::process::id()));
+    let heartbeat = Duration::from_millis(servers.lease_seconds * 1000 * 3 / 8);
+    let config = worker::Config { slots, heartbeat, ..worker::Config::new(name, work) };
+    let lifecycle = Lifecycle::default();
+    let shutdown = lifecycle.shutdown().clone();
+    lifecycle.spawn("worker", worker::run(config, bus, provider, Clock::System, shutdown));
+    until_the_end(lifecycle).await
+}

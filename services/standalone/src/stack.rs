@@ -1,0 +1,234 @@
+//! Everything in one process: PostgreSQL and nats-server as supervised children (unless others are named),
+//! the engine, and a worker with the built-in providers.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::job::Kind;
+use engine::{Engine, Timing};
+use infra::media::MediaFolder;
+use infra::nats::Bus;
+use infra::postgres::event_store::EventStore;
+use infra::postgres::{self, PgPool};
+use infra::runtime::{Clock, Lifecycle};
+use worker::film::FilmTools;
+use worker::providers::Provider;
+use worker::providers::builtin::Builtin;
+use worker::providers::builtin::tts::{Piper, Speech, SpeechTools};
+
+use crate::exit::Failed;
+use crate::supervise::{DataFolder, Nats, Postgres};
+use crate::tools::{Places, Tool, Toolbox};
+
+/// Connections that one process keeps to PostgreSQL at most.
+const CONNECTIONS: u32 = 24;
+/// How long roles, and then servers, have to end.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The servers of a data folder, running.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    /// The data folder, locked.
+    pub(crate) data: DataFolder,
+    /// What was found or installed.
+    pub(crate) tools: Toolbox,
+    /// Where PostgreSQL is.
+    pub(crate) database_url: String,
+    /// Where NATS is.
+    pub(crate) nats_url: String,
+    /// The children; they end after everything else.
+    lifecycle: Lifecycle,
+}
+
+/// What roles share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) pool: PgPool,
+    pub(crate) store: EventStore,
+    pub(crate) bus: Bus,
+    pub(crate) media: MediaFolder,
+    pub(crate) clock: Clock,
+}
+
+/// A running system.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    pub(crate) shared: Shared,
+    /// The roles.
+    pub(crate) lifecycle: Lifecycle,
+    servers: Servers,
+}
+
+/// The tools that running the servers takes.
+const SERVER_TOOLS: [Tool; 2] = [Tool::Postgres, Tool::NatsServer];
+/// The tools that the built-in providers take.
+pub(crate) const PROVIDER_TOOLS: [Tool; 4] = [Tool::Ffmpeg, Tool::EspeakNg, Tool::CjkFont, Tool::Piper];
+
+impl Servers {
+    /// Starts what the data folder needs, with the tools that are wanted beside.
+    pub(crate) async fn start(
+        data: &Path,
+        further_tools: &[Tool],
+        progress: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<Self, Failed> {
+        let external_database = env::var("STORYTOVIDEO_DATABASE_URL").ok();
+        let external_nats = env::var("STORYTOVIDEO_NATS_URL").ok();
+        let mut places = Places::from_environment();
+        let data = DataFolder::open(data)?;
+        places.postgres_major = DataFolder::postgres_major(data.path());
+        let mut wanted: Vec<Tool> = SERVER_TOOLS.to_vec();
+        wanted.retain(|tool| match tool {
+            Tool::Postgres => external_database.is_none(),
+            _ => external_nats.is_none(),
+        });
+        wanted.extend(further_tools);
+        let tools = Toolbox::prepare(&places, &wanted, progress).await?;
+        progress("Starting PostgreSQL and nats-server");
+        let lifecycle = Lifecycle::default();
+        let database_url = match external_database {
+            Some(url) => url,
+            None => {
+                let server = Postgres::start(&data, &tools).await?;
+                let url = server.url().to_owned();
+                lifecycle.spawn("PostgreSQL", server.run(lifecycle.shutdown().clone()));
+                url
+            }
+        };
+        let nats_url = match external_nats {
+            Some(url) => url,
+            None => {
+                let server = Nats::start(&data, &tools).await?;
+                let url = server.url().to_owned();
+                lifecycle.spawn("nats-server", server.run(lifecycle.shutdown().clone()));
+                url
+            }
+        };
+        Ok(Self { data, tools, database_url, nats_url, lifecycle })
+    }
+
+    /// Ends the children.
+    pub(crate) async fn stop(self) -> Result<(), Failed> {
+        self.lifecycle.shutdown().cancel();
+        self.lifecycle.ended(PATIENCE).await.map_err(Failed::because)
+    }
+
+    /// Cancelled when a child has died for good.
+    pub(crate) fn died(&self) -> &infra::runtime::CancellationToken {
+        self.lifecycle.shutdown()
+    }
+}
+
+impl Shared {
+    /// Connects, and brings schema and streams up to date.
+    pub(crate) async fn connect(database_url: &str, nats_url: &str, media: &Path, name: &str) -> Result<Self, Failed> {
+        let pool = postgres::connect(database_url, CONNECTIONS, name).map_err(usage)?;
+        postgres::migrate(&pool).await.map_err(Failed::because)?;
+        let bus = Bus::connect(nats_url, name).await.map_err(Failed::because)?;
+        bus.apply_topology().await.map_err(Failed::because)?;
+        let media = MediaFolder::open(media).await.map_err(Failed::because)?;
+        Ok(Self { store: EventStore::new(pool.clone()), pool, bus, media, clock: Clock::System })
+    }
+
+    /// The engine on these.
+    pub(crate) fn engine(&self, timing: Timing) -> Engine {
+        Engine {
+            pool: self.pool.clone(),
+            store: self.store.clone(),
+            bus: self.bus.clone(),
+            media: self.media.clone(),
+            clock: self.clock.clone(),
+            timing,
+            minimum_window: 64,
+        }
+    }
+
+    /// The HTTP API on these.
+    pub(crate) fn api(&self) -> api::Api {
+        api::Api::new(
+            self.pool.clone(),
+            self.store.clone(),
+            self.bus.clone(),
+            self.media.clone(),
+            self.clock.clone(),
+        )
+    }
+}
+
+impl Stack {
+    /// Starts everything but the API, with the built-in providers.
+    pub(crate) async fn start(data: &Path, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, Failed> {
+        let servers = Servers::start(data, &PROVIDER_TOOLS, progress).await?;
+        let provider = builtin(&servers.tools)?;
+        let slots = builtin_slots();
+        Self::on(servers, provider, slots).await
+    }
+
+    /// Starts the roles on running servers.
+    pub(crate) async fn on<P: Provider>(
+        servers: Servers,
+        provider: P,
+        slots: BTreeMap<Kind, u32>,
+    ) -> Result<Self, Failed> {
+        let media = servers.data.media();
+        let shared = Shared::connect(&servers.database_url, &servers.nats_url, &media, "storytovideo").await?;
+        let lifecycle = Lifecycle::default();
+        lifecycle.spawn("engine", shared.engine(Timing::default()).run(lifecycle.shutdown().clone()));
+        let work = servers.data.path().join("work");
+        let config = worker::Config { slots, ..worker::Config::new("local".to_owned(), work) };
+        let worker =
+            worker::run(config, shared.bus.clone(), Arc::new(provider), shared.clock.clone(), lifecycle.shutdown().clone());
+        lifecycle.spawn("worker", worker);
+        Ok(Self { shared, lifecycle, servers })
+    }
+
+    /// Ends the roles, then the servers.
+    pub(crate) async fn stop(self) -> Result<(), Failed> {
+        self.lifecycle.shutdown().cancel();
+        let ended = self.lifecycle.ended(PATIENCE).await.map_err(Failed::because);
+        self.shared.pool.close().await;
+        let stopped = self.servers.stop().await;
+        ended.and(stopped)
+    }
+
+    /// Ends when a role or a server has died.
+    pub(crate) async fn died(&self) {
+        tokio::select! {
+            () = self.lifecycle.shutdown().cancelled() => {}
+            () = self.servers.died().cancelled() => {}
+        }
+    }
+}
+
+/// How many jobs of each kind run at once here: films and voices use several threads themselves.
+pub(crate) fn builtin_slots() -> BTreeMap<Kind, u32> {
+    let cores = u32::try_from(cores()).unwrap_or(1);
+    BTreeMap::from([(Kind::Storyboard, 1), (Kind::Image, cores.min(4)), (Kind::Tts, 1), (Kind::Film, 1)])
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The built-in providers on the tools that were found.
+pub(crate) fn builtin(tools: &Toolbox) -> Result<Builtin, Failed> {
+    let path = |tool: Tool| tools.path(tool).map(PathBuf::from);
+    let missing = |what: &str| Failed::Failed(format!("{what} is missing; `storytovideo doctor` says how to get it"));
+    let piper = path(Tool::Piper)
+        .zip(tools.python())
+        .map(|(packages, python)| Piper { python: python.to_owned(), packages });
+    let speech = Speech::new(SpeechTools { piper, espeak: path(Tool::EspeakNg) }, 1);
+    let film = FilmTools {
+        ffmpeg: path(Tool::Ffmpeg).ok_or_else(|| missing("ffmpeg"))?,
+        font_files: path(Tool::CjkFont).into_iter().collect(),
+        font_family: tools.font_family().unwrap_or("sans-serif").to_owned(),
+        threads: cores(),
+    };
+    Ok(Builtin::new(speech, film))
+}
+
+fn usage(error: infra::postgres::PostgresError) -> Failed {
+    Failed::Usage(error.to_string())
+}

@@ -1,0 +1,90 @@
+//! Says that the worker lives and what it runs, and stops what is not wanted any more.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::desk::{LeaseReply, LeaseRequest, RunningJob};
+use domain::ids::TaskId;
+use futures::StreamExt;
+use infra::nats::BusError;
+use infra::runtime::CancellationToken;
+
+use crate::providers::Provider;
+use crate::run_job::JobRunner;
+
+/// The jobs under way, each with the token that stops it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Running(Arc<Mutex<HashMap<TaskId, (RunningJob, CancellationToken)>>>);
+
+impl Running {
+    pub(crate) fn add(&self, job: RunningJob) -> CancellationToken {
+        let stop = CancellationToken::new();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(job.task, (job, stop.clone()));
+        stop
+    }
+
+    pub(crate) fn remove(&self, task: TaskId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&task);
+    }
+
+    fn jobs(&self) -> Vec<RunningJob> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().map(|(job, _)| *job).collect()
+    }
+
+    fn stop(&self, task: TaskId) {
+        if let Some((_, stop)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&task) {
+            stop.cancel();
+        }
+    }
+}
+
+/// Renews the lease until the engine answers for the first time.
+pub(crate) async fn say_hello<P: Provider>(runner: &JobRunner<P>) {
+    while renew(runner).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Renews the lease as long as the worker lives.
+pub(crate) async fn keep<P: Provider>(runner: &JobRunner<P>) {
+    let mut pause = runner.config.heartbeat;
+    while tokio::time::timeout(pause, runner.shutdown.cancelled()).await.is_err() {
+        pause = match renew(runner).await {
+            Ok(()) => runner.config.heartbeat,
+            Err(error) => {
+                tracing::debug!(%error, "the lease was not renewed; trying again");
+                Duration::from_secs(1).min(runner.config.heartbeat)
+            }
+        };
+    }
+}
+
+async fn renew<P: Provider>(runner: &JobRunner<P>) -> Result<(), BusError> {
+    let request = LeaseRequest {
+        worker: runner.id.clone(),
+        running: runner.running.jobs(),
+        slots: runner.config.slots.clone(),
+    };
+    let LeaseReply { stop, .. } = runner.bus.renew_lease(&request).await?;
+    stop.into_iter().for_each(|task| runner.running.stop(task));
+    Ok(())
+}
+
+/// Stops cancelled jobs at once; a cancellation that got lost is caught by the lease.
+pub(crate) async fn heed_cancellations<P: Provider>(runner: &JobRunner<P>) {
+    while !runner.shutdown.is_cancelled() {
+        if let Ok(mut cancelled) = runner.bus.cancellations().await {
+            loop {
+                tokio::select! {
+                    task = cancelled.next() => match task {
+                        Some(task) => runner.running.stop(task),
+                        None => break,
+                    },
+                    () = runner.shutdown.cancelled() => return,
+                }
+            }
+        }
+        let _ = tokio::time::timeout(Duration::from_secs(1), runner.shutdown.cancelled()).await;
+    }
+}

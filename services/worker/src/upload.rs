@@ -1,0 +1,145 @@
+//! Brings finished files to where the desk wants them, under the address of their content.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use domain::asset::{Asset, AssetKey};
+use domain::desk::{Outcome, Place, UploadReply, UploadRequest};
+use domain::ids::{ClaimId, TaskId};
+use domain::job::{Failure, FilmOutput, Kind, MadeWith, Output};
+use infra::media::MediaFolder;
+use infra::nats::Bus;
+use sha2::{Digest, Sha256};
+use tokio::fs;
+
+use crate::providers::{Content, Files, MadeFile};
+
+/// How often a busy desk is asked before the job is put off.
+const TRIES: u32 = 20;
+
+/// What a run made could not be uploaded.
+pub(crate) enum UploadError {
+    /// The file itself is bad.
+    Unreadable(Failure),
+    /// It cannot be stored now.
+    Outage(String),
+}
+
+impl UploadError {
+    fn outage(error: impl std::fmt::Display) -> Self {
+        Self::Outage(format!("media cannot be written: {error}"))
+    }
+}
+
+/// A file with its address, and the folder it went to unless it was stored already.
+struct Uploaded {
+    asset: Asset,
+    folder: Option<PathBuf>,
+}
+
+/// Uploads every file of a run, and leaves its report beside them, so that the work survives the worker.
+pub(crate) async fn upload(
+    bus: &Bus,
+    kind: Kind,
+    run: (TaskId, ClaimId),
+    files: Files,
+    made_with: &MadeWith,
+) -> Result<Output, UploadError> {
+    let (output, folder) = match files {
+        Files::Storyboard(output) => (Output::Storyboard(output), None),
+        Files::Media(file) => {
+            let uploaded = one(bus, kind, run, &file).await?;
+            (Output::Media { asset: uploaded.asset }, uploaded.folder)
+        }
+        Files::Film(film) => {
+            let mut uploaded = Vec::with_capacity(4);
+            for file in [&film.film, &film.srt, &film.vtt, &film.poster] {
+                uploaded.push(one(bus, kind, run, file).await?);
+            }
+            let folder = uploaded.iter().find_map(|file| file.folder.clone());
+            let mut assets = uploaded.into_iter().map(|file| file.asset);
+            let (Some(mp4), Some(srt), Some(vtt), Some(poster)) =
+                (assets.next(), assets.next(), assets.next(), assets.next())
+            else {
+                return Err(UploadError::outage("a film has four files"));
+            };
+            let output = FilmOutput {
+                film: mp4,
+                srt,
+                vtt,
+                poster,
+                width: film.width,
+                height: film.height,
+                fps: film.fps,
+                duration_seconds: film.duration_seconds,
+                segments: film.segments,
+                warnings: film.warnings,
+            };
+            (Output::Film(output), folder)
+        }
+    };
+    if let Some(folder) = folder {
+        let outcome = Outcome::Finished { output: Box::new(output.clone()), made_with: made_with.clone() };
+        let json = serde_json::to_vec(&outcome).map_err(UploadError::outage)?;
+        write_whole(&MediaFolder::report_path(&folder), &json).await.map_err(UploadError::outage)?;
+    }
+    Ok(output)
+}
+
+async fn one(
+    bus: &Bus,
+    kind: Kind,
+    (task, claim): (TaskId, ClaimId),
+    file: &MadeFile,
+) -> Result<Uploaded, UploadError> {
+    let (digest, bytes) = digest(&file.content)
+        .await
+        .map_err(|error| UploadError::Unreadable(Failure::retry("result_unreadable", error)))?;
+    if bytes == 0 {
+        return Err(UploadError::Unreadable(Failure::retry("invalid_output", "the provider made an empty file")));
+    }
+    let key = AssetKey::new(kind.as_str(), &digest, file.extension)
+        .map_err(|error| UploadError::Unreadable(Failure::fail("invalid_output", error)))?;
+    let asset = Asset { key: key.clone(), bytes, duration_seconds: file.duration_seconds };
+    let request = UploadRequest { task, claim, key };
+    for _ in 0..TRIES {
+        match bus.request_upload(kind, &request).await {
+            Ok(UploadReply::Have) => return Ok(Uploaded { asset, folder: None }),
+            Ok(UploadReply::Put { place: Place::Path(path) }) => {
+                put(&file.content, &path).await.map_err(UploadError::outage)?;
+                return Ok(Uploaded { asset, folder: path.parent().map(Path::to_owned) });
+            }
+            Ok(UploadReply::Busy { retry_after_ms }) => tokio::time::sleep(Duration::from_millis(retry_after_ms)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+        }
+    }
+    Err(UploadError::Outage("the desk gave no place to put the result".to_owned()))
+}
+
+/// SHA-256 and size of a file's content, however large it is.
+async fn digest(content: &Content) -> std::io::Result<(String, u64)> {
+    match content {
+        Content::Bytes(bytes) => Ok((hex::encode(Sha256::digest(bytes)), bytes.len() as u64)),
+        Content::File(path) => infra::media::digest(path).await,
+    }
+}
+
+/// Puts content in its place: written beside, synced, and renamed, so that a file under its name is whole.
+async fn put(content: &Content, place: &Path) -> std::io::Result<()> {
+    match content {
+        Content::Bytes(bytes) => write_whole(place, bytes).await,
+        Content::File(path) => {
+            let beside = place.with_extension("part");
+            fs::copy(path, &beside).await?;
+            fs::File::open(&beside).await?.sync_all().await?;
+            fs::rename(&beside, place).await
+        }
+    }
+}
+
+async fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension("part");
+    fs::write(&beside, bytes).await?;
+    fs::File::open(&beside).await?.sync_all().await?;
+    fs::rename(&beside, path).await
+}
