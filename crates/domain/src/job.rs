@@ -426,6 +426,12 @@ impl Failure {
         Self { code: code.to_owned(), message: message.to_string(), retryable: true }
     }
 
+    /// The same with its words cut to a length that an event can bear: whoever reports is not trusted.
+    pub fn bounded(&self) -> Self {
+        let cut = |text: &str, characters: usize| text.chars().take(characters).collect();
+        Self { code: cut(&self.code, 64), message: cut(&self.message, 2_000), retryable: self.retryable }
+    }
+
     /// A failure that no further attempt mends.
     pub fn fail(code: &str, message: impl fmt::Display) -> Self {
         Self { code: code.to_owned(), message: message.to_string(), retryable: false }

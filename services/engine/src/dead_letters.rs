@@ -15,24 +15,22 @@ use crate::{Engine, EngineError, pause};
 /// Handles advisories until the stop.
 pub(crate) async fn run(engine: &Engine, fence: Fence, stop: &CancellationToken) {
     while !stop.is_cancelled() {
-        let handled = tokio::select! {
-            handled = run_once(engine, &fence) => handled,
+        tokio::select! {
+            Err(error) = handle(engine, &fence) => tracing::debug!(%error, "cannot read the advisories"),
             () = stop.cancelled() => return,
-        };
-        if let Err(error) = handled {
-            tracing::debug!(%error, "cannot read the advisories");
-            pause(Duration::from_secs(1), stop).await;
         }
+        pause(Duration::from_secs(1), stop).await;
     }
 }
 
-async fn run_once(engine: &Engine, fence: &Fence) -> Result<(), EngineError> {
-    let dead_jobs = engine.bus.dead_jobs().await?;
-    while let Some(dead) = dead_jobs.next().await? {
-        record(engine, fence, &dead).await?;
-        dead_jobs.bury(&dead).await?;
+async fn handle(engine: &Engine, fence: &Fence) -> Result<std::convert::Infallible, EngineError> {
+    let mut dead_jobs = engine.bus.dead_jobs().await?;
+    loop {
+        if let Some(dead) = dead_jobs.next().await? {
+            record(engine, fence, &dead).await?;
+            dead_jobs.bury(&dead).await?;
+        }
     }
-    Ok(())
 }
 
 async fn record(engine: &Engine, fence: &Fence, dead: &DeadJob) -> Result<(), EngineError> {

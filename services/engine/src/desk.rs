@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::asset::{Asset, AssetKey};
 use domain::desk::{
-    ClaimReply, ClaimRequest, LeaseReply, LeaseRequest, Outcome, Place, ResultReply, ResultReport, RunningJob,
+    ClaimReply, ClaimRequest, Job, LeaseReply, LeaseRequest, Outcome, Place, ResultReply, ResultReport, RunningJob,
     UploadReply, UploadRequest,
 };
 use domain::ids::{ClaimId, CommandId, ProjectId, TaskId};
@@ -327,10 +327,10 @@ impl Desk {
             TaskState::Blocked | TaskState::Failed | TaskState::Cancelled(_) => return Ok(stop),
         }
         if let Some((asset, made_with)) = task.spec_hash.as_ref().and_then(|spec| known.get(spec)) {
-            return Ok(finished(request.job.task, Output::Media { asset: asset.clone() }, made_with.clone()));
+            return Ok(finished(request.job, Output::Media { asset: asset.clone() }, made_with.clone()));
         }
         if let Some((output, made_with)) = self.finished_by_lost_run(request.job.task).await? {
-            return Ok(finished(request.job.task, output, made_with));
+            return Ok(finished(request.job, output, made_with));
         }
         let claim = ClaimId(Uuid::new_v4());
         let command = Command::RecordTaskStarted {
@@ -364,8 +364,9 @@ impl Desk {
     }
 }
 
-fn finished(task: TaskId, output: Output, made_with: MadeWith) -> Prepared {
-    Prepared::Record(Box::new(Command::RecordTaskFinished { task, output, made_with }), AfterRecording::Done)
+fn finished(job: Job, output: Output, made_with: MadeWith) -> Prepared {
+    let command = Command::RecordTaskFinished { task: job.task, attempt: job.attempt, output, made_with };
+    Prepared::Record(Box::new(command), AfterRecording::Done)
 }
 
 fn busy_for(left: Duration) -> Prepared {
@@ -399,7 +400,10 @@ impl Desk {
         let (task, claim) = (report.job.task, report.claim);
         let command = match &report.outcome {
             Outcome::Finished { output, made_with } => match self.receive(task, claim, (**output).clone()).await {
-                Ok(output) => Command::RecordTaskFinished { task, output, made_with: made_with.clone() },
+                Ok(output) => {
+                    let (attempt, made_with) = (report.job.attempt, made_with.clone());
+                    Command::RecordTaskFinished { task, attempt, output, made_with }
+                }
                 Err(error) if error.is_outage() => return Err(error.into()),
                 Err(error) => {
                     let failure = Failure::retry("upload_incomplete", error);

@@ -7,13 +7,13 @@ use crate::tools::ToolError;
 
 /// Why a command did not do what it was asked to. One clear line that says what to do.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failed {
+pub enum Failed {
     /// Bad usage or configuration: exit code 64.
     #[error("{0}")]
     Usage(String),
     /// It was tried and did not work: exit code 1.
     #[error("{0}")]
-    Failed(String),
+    Runtime(String),
     /// Somebody interrupted it: exit code 130.
     #[error("interrupted; the same command goes on where this one stopped")]
     Interrupted,
@@ -21,14 +21,15 @@ pub(crate) enum Failed {
 
 impl Failed {
     /// A failure told by an error and its causes.
-    pub(crate) fn because(error: impl std::error::Error) -> Self {
-        Self::Failed(chain(&error))
+    pub fn because(error: impl std::error::Error) -> Self {
+        Self::Runtime(chain(&error))
     }
 
-    pub(crate) fn code(&self) -> ExitCode {
+    /// The exit code.
+    pub fn code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(64),
-            Self::Failed(_) => ExitCode::FAILURE,
+            Self::Runtime(_) => ExitCode::FAILURE,
             Self::Interrupted => ExitCode::from(130),
         }
     }
@@ -36,13 +37,13 @@ impl Failed {
 
 impl From<ToolError> for Failed {
     fn from(error: ToolError) -> Self {
-        if error.is_configuration() { Self::Usage(chain(&error)) } else { Self::Failed(chain(&error)) }
+        if error.is_configuration() { Self::Usage(chain(&error)) } else { Self::Runtime(chain(&error)) }
     }
 }
 
 impl From<SuperviseError> for Failed {
     fn from(error: SuperviseError) -> Self {
-        if error.is_configuration() { Self::Usage(chain(&error)) } else { Self::Failed(chain(&error)) }
+        if error.is_configuration() { Self::Usage(chain(&error)) } else { Self::Runtime(chain(&error)) }
     }
 }
 

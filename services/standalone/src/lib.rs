@@ -1,15 +1,15 @@
 //! The `storytovideo` program: everything in one process for a laptop, each role by itself for a cluster,
 //! and the tools around them.
 
-mod bench;
+pub mod bench;
 mod cli;
-mod doctor;
-mod exit;
+pub mod doctor;
+pub mod exit;
 mod film;
 mod roles;
-mod stack;
-mod supervise;
-mod tools;
+pub mod stack;
+pub mod supervise;
+pub mod tools;
 mod up;
 
 pub use cli::main;

@@ -30,46 +30,52 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The servers of a data folder, running.
 #[derive(Debug)]
-pub(crate) struct Servers {
+pub struct Servers {
     /// The data folder, locked.
-    pub(crate) data: DataFolder,
+    pub data: DataFolder,
     /// What was found or installed.
-    pub(crate) tools: Toolbox,
+    pub tools: Toolbox,
     /// Where PostgreSQL is.
-    pub(crate) database_url: String,
+    pub database_url: String,
     /// Where NATS is.
-    pub(crate) nats_url: String,
+    pub nats_url: String,
     /// The children; they end after everything else.
     lifecycle: Lifecycle,
 }
 
 /// What roles share.
 #[derive(Debug, Clone)]
-pub(crate) struct Shared {
-    pub(crate) pool: PgPool,
-    pub(crate) store: EventStore,
-    pub(crate) bus: Bus,
-    pub(crate) media: MediaFolder,
-    pub(crate) clock: Clock,
+pub struct Shared {
+    /// The database.
+    pub pool: PgPool,
+    /// Commands go here.
+    pub store: EventStore,
+    /// The bus.
+    pub bus: Bus,
+    /// Stored media.
+    pub media: MediaFolder,
+    /// The time.
+    pub clock: Clock,
 }
 
 /// A running system.
 #[derive(Debug)]
-pub(crate) struct Stack {
-    pub(crate) shared: Shared,
+pub struct Stack {
+    /// What the roles share.
+    pub shared: Shared,
     /// The roles.
-    pub(crate) lifecycle: Lifecycle,
+    pub lifecycle: Lifecycle,
     servers: Servers,
 }
 
 /// The tools that running the servers takes.
 const SERVER_TOOLS: [Tool; 2] = [Tool::Postgres, Tool::NatsServer];
 /// The tools that the built-in providers take.
-pub(crate) const PROVIDER_TOOLS: [Tool; 4] = [Tool::Ffmpeg, Tool::EspeakNg, Tool::CjkFont, Tool::Piper];
+pub const PROVIDER_TOOLS: [Tool; 4] = [Tool::Ffmpeg, Tool::EspeakNg, Tool::CjkFont, Tool::Piper];
 
 impl Servers {
     /// Starts what the data folder needs, with the tools that are wanted beside.
-    pub(crate) async fn start(
+    pub async fn start(
         data: &Path,
         further_tools: &[Tool],
         progress: &(dyn Fn(&str) + Send + Sync),
@@ -110,20 +116,20 @@ impl Servers {
     }
 
     /// Ends the children.
-    pub(crate) async fn stop(self) -> Result<(), Failed> {
+    pub async fn stop(self) -> Result<(), Failed> {
         self.lifecycle.shutdown().cancel();
         self.lifecycle.ended(PATIENCE).await.map_err(Failed::because)
     }
 
     /// Cancelled when a child has died for good.
-    pub(crate) fn died(&self) -> &infra::runtime::CancellationToken {
+    pub fn died(&self) -> &infra::runtime::CancellationToken {
         self.lifecycle.shutdown()
     }
 }
 
 impl Shared {
     /// Connects, and brings schema and streams up to date.
-    pub(crate) async fn connect(database_url: &str, nats_url: &str, media: &Path, name: &str) -> Result<Self, Failed> {
+    pub async fn connect(database_url: &str, nats_url: &str, media: &Path, name: &str) -> Result<Self, Failed> {
         let pool = postgres::connect(database_url, CONNECTIONS, name).map_err(usage)?;
         postgres::migrate(&pool).await.map_err(Failed::because)?;
         let bus = Bus::connect(nats_url, name).await.map_err(Failed::because)?;
@@ -133,7 +139,7 @@ impl Shared {
     }
 
     /// The engine on these.
-    pub(crate) fn engine(&self, timing: Timing) -> Engine {
+    pub fn engine(&self, timing: Timing) -> Engine {
         Engine {
             pool: self.pool.clone(),
             store: self.store.clone(),
@@ -146,7 +152,7 @@ impl Shared {
     }
 
     /// The HTTP API on these.
-    pub(crate) fn api(&self) -> api::Api {
+    pub fn api(&self) -> api::Api {
         api::Api::new(
             self.pool.clone(),
             self.store.clone(),
@@ -159,7 +165,7 @@ impl Shared {
 
 impl Stack {
     /// Starts everything but the API, with the built-in providers.
-    pub(crate) async fn start(data: &Path, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, Failed> {
+    pub async fn start(data: &Path, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, Failed> {
         let servers = Servers::start(data, &PROVIDER_TOOLS, progress).await?;
         let provider = builtin(&servers.tools)?;
         let slots = builtin_slots();
@@ -167,7 +173,7 @@ impl Stack {
     }
 
     /// Starts the roles on running servers.
-    pub(crate) async fn on<P: Provider>(
+    pub async fn on<P: Provider>(
         servers: Servers,
         provider: P,
         slots: BTreeMap<Kind, u32>,
@@ -185,7 +191,7 @@ impl Stack {
     }
 
     /// Ends the roles, then the servers.
-    pub(crate) async fn stop(self) -> Result<(), Failed> {
+    pub async fn stop(self) -> Result<(), Failed> {
         self.lifecycle.shutdown().cancel();
         let ended = self.lifecycle.ended(PATIENCE).await.map_err(Failed::because);
         self.shared.pool.close().await;
@@ -194,7 +200,7 @@ impl Stack {
     }
 
     /// Ends when a role or a server has died.
-    pub(crate) async fn died(&self) {
+    pub async fn died(&self) {
         tokio::select! {
             () = self.lifecycle.shutdown().cancelled() => {}
             () = self.servers.died().cancelled() => {}
@@ -203,7 +209,7 @@ impl Stack {
 }
 
 /// How many jobs of each kind run at once here: films and voices use several threads themselves.
-pub(crate) fn builtin_slots() -> BTreeMap<Kind, u32> {
+pub fn builtin_slots() -> BTreeMap<Kind, u32> {
     let cores = u32::try_from(cores()).unwrap_or(1);
     BTreeMap::from([(Kind::Storyboard, 1), (Kind::Image, cores.min(4)), (Kind::Tts, 1), (Kind::Film, 1)])
 }
@@ -213,9 +219,9 @@ fn cores() -> usize {
 }
 
 /// The built-in providers on the tools that were found.
-pub(crate) fn builtin(tools: &Toolbox) -> Result<Builtin, Failed> {
+pub fn builtin(tools: &Toolbox) -> Result<Builtin, Failed> {
     let path = |tool: Tool| tools.path(tool).map(PathBuf::from);
-    let missing = |what: &str| Failed::Failed(format!("{what} is missing; `storytovideo doctor` says how to get it"));
+    let missing = |what: &str| Failed::Runtime(format!("{what} is missing; `storytovideo doctor` says how to get it"));
     let piper = path(Tool::Piper)
         .zip(tools.python())
         .map(|(packages, python)| Piper { python: python.to_owned(), packages });

@@ -101,7 +101,7 @@ async fn slot<P: Provider>(runner: &JobRunner<P>, kind: Kind) {
             if queue.is_none() {
                 queue = Some(runner.bus.job_queue(kind).await?);
             }
-            match &queue {
+            match &mut queue {
                 Some(queue) => queue.next().await,
                 None => Ok(None),
             }

@@ -77,6 +77,9 @@ pub enum Command {
     RecordTaskFinished {
         /// Which task.
         task: TaskId,
+        /// The attempt that succeeded. A success of an attempt from before the task was last queued is
+        /// ignored: it may answer what is no longer asked.
+        attempt: u32,
         /// What it made.
         output: Output,
         /// What made it.

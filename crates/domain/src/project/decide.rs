@@ -67,8 +67,8 @@ impl Project {
             Command::RecordTaskStarted { task, attempt, claim, worker } => {
                 self.record_started(*task, *attempt, *claim, worker)
             }
-            Command::RecordTaskFinished { task, output, made_with } => {
-                self.record_finished(*task, output, made_with, ids)
+            Command::RecordTaskFinished { task, attempt, output, made_with } => {
+                self.record_finished(*task, *attempt, output, made_with, ids)
             }
             Command::RecordTaskFailed { task, claim, failure } => {
                 Ok(self.record_failed(*task, *claim, failure, at, ids))
@@ -449,11 +449,15 @@ impl Project {
     fn record_finished(
         &self,
         id: TaskId,
+        attempt: u32,
         output: &Output,
         made_with: &MadeWith,
         ids: &mut NewIds,
     ) -> Decision {
         let Some((task, spec_hash)) = self.running(id) else { return Ok(Vec::new()) };
+        if attempt < task.first_attempt() {
+            return Ok(Vec::new());
+        }
         let mut finished = TaskFinished {
             task_id: id,
             attempt: task.attempt,
@@ -546,9 +550,9 @@ impl Project {
         if failure.retryable && task.attempt < task.max_attempts {
             let due = at + back_off(task.attempt, ids.next_seed());
             let attempt = task.attempt + 1;
-            vec![TaskRetryScheduled { task_id: id, attempt, due, failure: failure.clone() }.into()]
+            vec![TaskRetryScheduled { task_id: id, attempt, due, failure: failure.bounded() }.into()]
         } else {
-            vec![TaskFailed { task_id: id, attempt: task.attempt, failure: failure.clone() }.into()]
+            vec![TaskFailed { task_id: id, attempt: task.attempt, failure: failure.bounded() }.into()]
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::command::Parameters;
+use super::workflow::MAX_ATTEMPTS;
 use super::event::{
     AdoptedShot, CancelReason, Event, ProjectCreated, TakeMade, TaskFinished, TaskPlanned, TaskQueued,
 };
@@ -201,6 +202,11 @@ impl Task {
             TaskState::Blocked | TaskState::Pending | TaskState::Processing { .. } => true,
             TaskState::Failed | TaskState::Cancelled(_) => false,
         }
+    }
+
+    /// The attempt at which it was last queued by somebody, as against tried again after a failure.
+    pub(super) fn first_attempt(&self) -> u32 {
+        (self.max_attempts + 1).saturating_sub(MAX_ATTEMPTS)
     }
 
     /// Whether this is of the same kind and shot as another.

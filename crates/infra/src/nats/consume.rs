@@ -2,24 +2,18 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{Consumer, pull};
 use async_nats::jetstream::{AckKind, Message};
 use domain::desk::Job;
 use domain::job::Kind;
-use futures::StreamExt;
 use serde::Deserialize;
 
+use super::pull::Pull;
 use super::{Bus, BusError, subject};
 
-/// A pull waits so long before it is made anew.
-const PULL_EXPIRES: Duration = Duration::from_secs(30);
-/// The server says so often that a pull still stands; two missed ones end it.
-const PULL_HEARTBEAT: Duration = Duration::from_secs(5);
-
-/// The jobs of one kind.
-#[derive(Debug, Clone)]
+/// The jobs of one kind, for one slot of a worker.
+#[derive(Debug)]
 pub struct JobQueue {
-    consumer: Consumer<pull::Config>,
+    pull: Pull,
 }
 
 /// A job with the means to answer for it.
@@ -31,21 +25,17 @@ pub struct JobMessage {
 }
 
 impl Bus {
-    /// The queue of a kind's jobs.
+    /// A place at the queue of a kind's jobs.
     pub async fn job_queue(&self, kind: Kind) -> Result<JobQueue, BusError> {
-        let consumer = self
-            .jetstream
-            .get_consumer_from_stream(subject::consumer(kind), subject::JOBS)
-            .await
-            .map_err(BusError::during("find the consumer"))?;
-        Ok(JobQueue { consumer })
+        Ok(JobQueue { pull: self.pull(subject::JOBS, &subject::consumer(kind)).await? })
     }
 }
 
 impl JobQueue {
-    /// Waits for one job, for at most 30 s. A message that is no job is put aside for good.
-    pub async fn next(&self) -> Result<Option<JobMessage>, BusError> {
-        let Some(message) = pull_one(&self.consumer).await? else { return Ok(None) };
+    /// Waits for one job, for at most 30 s. A message that is no job is put aside for good. After an
+    /// error the queue is of no further use.
+    pub async fn next(&mut self) -> Result<Option<JobMessage>, BusError> {
+        let Some(message) = self.pull.next().await? else { return Ok(None) };
         match serde_json::from_slice(&message.payload) {
             Ok(job) => Ok(Some(JobMessage { job, message })),
             Err(error) => {
@@ -78,28 +68,23 @@ struct Advisory {
 }
 
 /// Jobs that could not be handled.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct DeadJobs {
     bus: Bus,
-    consumer: Consumer<pull::Config>,
+    pull: Pull,
 }
 
 impl Bus {
     /// The jobs that could not be handled.
     pub async fn dead_jobs(&self) -> Result<DeadJobs, BusError> {
-        let consumer = self
-            .jetstream
-            .get_consumer_from_stream("dead-letters", subject::ADVISORIES)
-            .await
-            .map_err(BusError::during("find the advisories"))?;
-        Ok(DeadJobs { bus: self.clone(), consumer })
+        Ok(DeadJobs { bus: self.clone(), pull: self.pull(subject::ADVISORIES, "dead-letters").await? })
     }
 }
 
 impl DeadJobs {
-    /// Waits for one, for at most 30 s.
-    pub async fn next(&self) -> Result<Option<DeadJob>, BusError> {
-        let Some(advisory) = pull_one(&self.consumer).await? else { return Ok(None) };
+    /// Waits for one, for at most 30 s. After an error this is of no further use.
+    pub async fn next(&mut self) -> Result<Option<DeadJob>, BusError> {
+        let Some(advisory) = self.pull.next().await? else { return Ok(None) };
         let Ok(read) = serde_json::from_slice::<Advisory>(&advisory.payload) else {
             advisory.ack().await.map_err(BusError::during("acknowledge an advisory"))?;
             return Ok(None);
@@ -117,18 +102,6 @@ impl DeadJobs {
         self.bus.js_api(&format!("$JS.API.STREAM.MSG.DELETE.{}", subject::JOBS), &request).await?;
         dead.advisory.ack().await.map_err(BusError::during("acknowledge an advisory"))
     }
-}
-
-async fn pull_one(consumer: &Consumer<pull::Config>) -> Result<Option<Message>, BusError> {
-    let mut batch = consumer
-        .batch()
-        .max_messages(1)
-        .expires(PULL_EXPIRES)
-        .heartbeat(PULL_HEARTBEAT)
-        .messages()
-        .await
-        .map_err(BusError::during("ask for a message"))?;
-    batch.next().await.transpose().map_err(BusError::during("receive a message"))
 }
 
 impl JobMessage {

@@ -3,6 +3,7 @@
 mod consume;
 mod live;
 mod publish;
+mod pull;
 mod request;
 pub mod subject;
 mod topology;

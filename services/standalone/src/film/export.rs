@@ -82,7 +82,7 @@ async fn copy(shared: &Shared, key: &AssetKey, target: &Path) -> Result<(), Fail
     let written: std::io::Result<()> = written.await;
     if let Err(error) = written {
         let _ = tokio::fs::remove_file(&beside).await;
-        return Err(Failed::Failed(format!("{} cannot be written: {error}", target.display())));
+        return Err(Failed::Runtime(format!("{} cannot be written: {error}", target.display())));
     }
     Ok(())
 }

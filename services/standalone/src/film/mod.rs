@@ -46,7 +46,7 @@ pub(crate) async fn run(args: FilmArgs) -> Result<(), Failed> {
     let made = tokio::select! {
         made = make(&stack.shared, &args, &story, &display) => made,
         () = interrupted() => Err(Failed::Interrupted),
-        () = stack.died() => Err(Failed::Failed("a part of the system died; the log says why".to_owned())),
+        () = stack.died() => Err(Failed::Runtime("a part of the system died; the log says why".to_owned())),
     };
     display.finish();
     let exported = match made {
@@ -82,7 +82,7 @@ async fn make(shared: &Shared, args: &FilmArgs, story: &Story, display: &Display
             if row.tasks_open == 0 {
                 // A run that failed for good, or whose film was stopped, is given one new try by each call.
                 if helped {
-                    return Err(Failed::Failed(why(&tasks)));
+                    return Err(Failed::Runtime(why(&tasks)));
                 }
                 help(shared, project, &tasks).await?;
                 helped = true;
@@ -94,7 +94,7 @@ async fn make(shared: &Shared, args: &FilmArgs, story: &Story, display: &Display
             tokio::select! {
                 message = live.next() => match message {
                     Some(message) => display.live(&message),
-                    None => return Err(Failed::Failed("the connection to NATS was closed".to_owned())),
+                    None => return Err(Failed::Runtime("the connection to NATS was closed".to_owned())),
                 },
                 () = &mut look => break,
             }

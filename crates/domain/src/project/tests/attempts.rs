@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::telling::{Telling, claim, envelope, failing, starting, unknown_task};
 use crate::ids::{ClaimId, TaskId};
-use crate::job::Kind;
+use crate::job::{Failure, Kind, MadeWith};
 use crate::project::{Command, Event, MAX_ATTEMPTS, ProjectError, TaskState};
 use crate::settings::Settings;
 
@@ -95,6 +95,30 @@ fn a_late_success_is_accepted_while_the_task_is_open() {
     told.start(picture, claim(1));
     told.when(failing(picture, Some(claim(1)), true));
     assert_eq!(told.finish(picture), ["TaskFinished image 1"]);
+}
+
+#[test]
+fn a_success_from_before_the_task_was_queued_again_is_ignored() {
+    let (mut told, picture) = one_shot();
+    let made = told.output(Kind::Image);
+    told.start(picture, claim(1));
+    told.when(Command::CancelTask { task: picture });
+    told.when(Command::RetryTask { task: picture });
+    let made_with = MadeWith::default();
+    let late = |attempt| Command::RecordTaskFinished {
+        task: picture,
+        attempt,
+        output: made.clone(),
+        made_with: made_with.clone(),
+    };
+    assert!(told.when(late(1)).is_empty());
+    assert_eq!(told.when(late(2)), ["TaskFinished image 1"]);
+}
+
+#[test]
+fn a_reported_failure_is_cut_to_what_an_event_can_bear() {
+    let failure = Failure::retry("code", "x".repeat(100_000));
+    assert_eq!(failure.bounded().message.len(), 2_000);
 }
 
 #[test]
