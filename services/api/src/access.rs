@@ -43,7 +43,8 @@ impl Access {
 
     fn check_origin(&self, host: &Authority, headers: &HeaderMap) -> Result<(), Problem> {
         let refused = || {
-            let detail = "pages of that origin may not use this server; see the allowed origins in its configuration";
+            let detail =
+                "pages of that origin may not use this server; see the allowed origins in its configuration";
             Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", detail)
         };
         for origin in headers.get_all(ORIGIN) {
@@ -70,7 +71,8 @@ fn allowed_origin(text: &str) -> Result<String, ConfigError> {
 
 /// The target's own authority counts, where it has one (RFC 9112, 3.2.2), else the one `Host` header.
 fn requested_authority(uri: &Uri, headers: &HeaderMap) -> Result<Authority, Problem> {
-    let unclear = || Problem::bad_request("host_unclear", "the request must have one Host header, and a valid one");
+    let unclear =
+        || Problem::bad_request("host_unclear", "the request must have one Host header, and a valid one");
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
@@ -117,13 +119,16 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        access.check(&Uri::from_static("/v1/projects"), &map).map_or_else(|problem| problem.status.as_u16(), |_| 200)
+        access
+            .check(&Uri::from_static("/v1/projects"), &map)
+            .map_or_else(|problem| problem.status.as_u16(), |_| 200)
     }
 
     #[test]
     fn the_loopback_by_any_name_is_ours() {
         let access = Access::default();
-        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.3.2.1", "[::1]:8080", "localhost."] {
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.3.2.1", "[::1]:8080", "localhost."]
+        {
             assert_eq!(verdict(&access, &[("host", host)]), 200, "{host}");
         }
     }
@@ -131,8 +136,13 @@ mod tests {
     #[test]
     fn a_name_that_is_not_ours_is_refused() {
         let access = Access::default();
-        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8080", "192.168.0.2", "0.0.0.0"]
-        {
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:8080",
+            "192.168.0.2",
+            "0.0.0.0",
+        ] {
             assert_eq!(verdict(&access, &[("host", host)]), 421, "{host}");
         }
         assert_eq!(verdict(&access, &[]), 400);
@@ -153,8 +163,15 @@ mod tests {
         let ask = |origin| verdict(&access, &[("host", "localhost:8080"), ("origin", origin)]);
         assert_eq!(ask("http://localhost:8080"), 200);
         assert_eq!(ask("https://studio.example"), 200);
-        for origin in ["null", "http://localhost", "http://localhost:8081", "https://evil.example", "http://127.0.0.1:8080", "file://", ""]
-        {
+        for origin in [
+            "null",
+            "http://localhost",
+            "http://localhost:8081",
+            "https://evil.example",
+            "http://127.0.0.1:8080",
+            "file://",
+            "",
+        ] {
             assert_eq!(ask(origin), 403, "{origin}");
         }
         let port_80 = verdict(&access, &[("host", "localhost"), ("origin", "http://localhost:80")]);

@@ -27,7 +27,8 @@ impl RequestId {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
         let sane = |id: &&str| {
-            (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+            (1..=128).contains(&id.len())
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         };
         Self(given.filter(sane).map_or_else(|| Uuid::new_v4().to_string(), str::to_owned))
     }
@@ -88,7 +89,8 @@ fn keyed_command(parts: &Parts) -> Result<Option<CommandId>, Problem> {
 }
 
 fn if_match(value: &HeaderValue) -> Result<Option<u64>, Problem> {
-    let invalid = || Problem::bad_request("invalid_if_match", "If-Match must be one version in quotes, like \"12\"");
+    let invalid =
+        || Problem::bad_request("invalid_if_match", "If-Match must be one version in quotes, like \"12\"");
     let text = value.to_str().map_err(|_| invalid())?.trim();
     if text == "*" {
         return Ok(None);
@@ -141,7 +143,10 @@ mod tests {
             caller.context(DateTime::default(), [0; 32])
         };
         let first = command("/v1/projects", "k").await;
-        assert_eq!(first, Context { correlation: first.correlation.clone(), ..command("/v1/projects", "k").await });
+        assert_eq!(
+            first,
+            Context { correlation: first.correlation.clone(), ..command("/v1/projects", "k").await }
+        );
         assert_ne!(first.command, command("/v1/projects/x/film", "k").await.command);
         assert_ne!(first.command, command("/v1/projects", "l").await.command);
     }
@@ -163,7 +168,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_version_is_read_from_if_match() {
-        let seen = async |value: &str| caller(Method::PATCH, "/", &[("if-match", value)]).await.map(|c| c.if_version);
+        let seen = async |value: &str| {
+            caller(Method::PATCH, "/", &[("if-match", value)]).await.map(|c| c.if_version)
+        };
         assert_eq!(seen("\"12\"").await.unwrap(), Some(12));
         assert_eq!(seen("*").await.unwrap(), None);
         for value in ["12", "W/\"12\"", "\"x\"", "\"1\", \"2\"", "\"-1\"", ""] {

@@ -15,7 +15,8 @@ pub(crate) fn encode(at: DateTime<Utc>, id: Uuid) -> String {
 
 /// Reads a place back. Whatever we did not write is a bad request.
 pub(crate) fn decode(cursor: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
-    let invalid = || Problem::bad_request("invalid_cursor", "the cursor is not one that this list answered with");
+    let invalid =
+        || Problem::bad_request("invalid_cursor", "the cursor is not one that this list answered with");
     let mut bytes = [0; 24];
     hex::decode_to_slice(cursor, &mut bytes).map_err(|_| invalid())?;
     let (at, id) = bytes.split_at(8);

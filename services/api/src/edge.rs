@@ -42,7 +42,14 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, mut request: Request, nex
     add_headers(response.headers_mut(), &id);
     let status = response.status().as_u16();
     app.metrics.request(method, &route, status);
-    tracing::debug!(request_id = id.0, method, route, status, millis = started.elapsed().as_millis(), "answered");
+    tracing::debug!(
+        request_id = id.0,
+        method,
+        route,
+        status,
+        millis = started.elapsed().as_millis(),
+        "answered"
+    );
     response
 }
 
@@ -50,7 +57,9 @@ async fn answer(request: Request, next: Next) -> Response {
     let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(PATIENCE, answering).await {
         Ok(Ok(response)) => response,
-        Ok(Err(panic)) => Problem::internal(format!("a handler panicked: {}", words(&*panic))).into_response(),
+        Ok(Err(panic)) => {
+            Problem::internal(format!("a handler panicked: {}", words(&*panic))).into_response()
+        }
         Err(_) => Problem::unavailable("timeout", "the answer took too long").into_response(),
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
@@ -45,7 +45,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        let refused = |rejection: QueryRejection| Problem::bad_request("invalid_query", rejection.body_text());
+        let refused =
+            |rejection: QueryRejection| Problem::bad_request("invalid_query", rejection.body_text());
         query.map(|axum::extract::Query(value)| Self(value)).map_err(refused)
     }
 }
@@ -78,6 +79,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Base {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let base = parts.extensions.get::<Self>().cloned();
         base.ok_or_else(|| Problem::internal("the request was not let in by the guard"))
+    }
+}
+
+/// The version that the caller wants to read at least: `?minVersion=N`, or `X-Min-Version: N`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MinVersion(pub(crate) Option<u64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for MinVersion {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Parameters {
+            min_version: Option<u64>,
+        }
+        let Query(Parameters { min_version }) = Query::from_request_parts(parts, state).await?;
+        let invalid =
+            || Problem::bad_request("invalid_min_version", "X-Min-Version must be a version, like 12");
+        let number = |value: &HeaderValue| value.to_str().ok()?.parse().ok();
+        let header = parts.headers.get("x-min-version");
+        let in_header = header.map(|value| number(value).ok_or_else(invalid)).transpose()?;
+        Ok(Self(min_version.max(in_header)))
     }
 }
 
@@ -226,7 +250,10 @@ mod tests {
     async fn each_wrong_field_is_named() {
         assert_eq!(refusal(r#"{"story":"a","colour":1}"#).await, (422, "colour".to_owned()));
         assert_eq!(refusal(r#"{"story":"a","settings":{"fsp":1}}"#).await, (422, "settings.fsp".to_owned()));
-        assert_eq!(refusal(r#"{"story":"a","settings":{"fps":"x"}}"#).await, (422, "settings.fps".to_owned()));
+        assert_eq!(
+            refusal(r#"{"story":"a","settings":{"fps":"x"}}"#).await,
+            (422, "settings.fps".to_owned())
+        );
         assert_eq!(refusal(r#"{"story":"a","shotCount":-1}"#).await, (422, "shotCount".to_owned()));
         assert_eq!(refusal(r#"{"story":"a","story":"b"}"#).await, (422, "story".to_owned()));
         assert_eq!(refusal("{}").await, (422, "story".to_owned()));
@@ -262,6 +289,23 @@ mod tests {
         let padded = format!("{{\"story\":\"a\"{}}}", " ".repeat(BODY_LIMIT - 13));
         assert_eq!(padded.len(), BODY_LIMIT);
         assert_eq!(ask("application/json; charset=utf-8", padded).await.unwrap().story, "a");
+    }
+
+    #[tokio::test]
+    async fn a_version_to_wait_for_comes_in_the_query_or_a_header() {
+        let wanted = async |uri: &str, header: Option<&str>| {
+            let mut request = Request::get(uri);
+            if let Some(value) = header {
+                request = request.header("x-min-version", value);
+            }
+            let (mut parts, _) = request.body(Body::empty()).unwrap().into_parts();
+            MinVersion::from_request_parts(&mut parts, &()).await.map(|version| version.0)
+        };
+        assert_eq!(wanted("/", None).await.unwrap(), None);
+        assert_eq!(wanted("/?minVersion=7", None).await.unwrap(), Some(7));
+        assert_eq!(wanted("/?minVersion=7", Some("9")).await.unwrap(), Some(9));
+        assert_eq!(wanted("/", Some("x")).await.unwrap_err().status.as_u16(), 400);
+        assert_eq!(wanted("/?minVersion=-1", None).await.unwrap_err().status.as_u16(), 400);
     }
 
     #[test]

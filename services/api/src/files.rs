@@ -3,11 +3,11 @@
 use std::io::SeekFrom;
 
 use axum::body::Body;
+use axum::http::StatusCode;
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
     IF_RANGE, RANGE,
 };
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::asset::AssetKey;
 use infra::media::MediaFolder;
@@ -35,7 +35,11 @@ enum Wanted {
 }
 
 /// Answers with an asset, or the part of it that the request asks for.
-pub(crate) async fn serve(media: &MediaFolder, key: &AssetKey, request: &HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn serve(
+    media: &MediaFolder,
+    key: &AssetKey,
+    request: &HeaderMap,
+) -> Result<Response, Problem> {
     let path = media.path(key);
     let mut file = match tokio::fs::File::open(&path).await {
         Ok(file) => file,
@@ -188,7 +192,16 @@ mod tests {
 
     #[test]
     fn nonsense_and_several_ranges_are_ignored() {
-        for range in ["bytes=", "bytes=-", "bytes=9-0", "bytes=a-b", "items=0-1", "bytes=0-1,3-4", "bytes=+1-2", "bytes=0x1-2"] {
+        for range in [
+            "bytes=",
+            "bytes=-",
+            "bytes=9-0",
+            "bytes=a-b",
+            "items=0-1",
+            "bytes=0-1,3-4",
+            "bytes=+1-2",
+            "bytes=0x1-2",
+        ] {
             assert_eq!(parse_range(range, 100), None, "{range}");
         }
     }

@@ -1,1 +1,95 @@
-//! x
+//! The product's HTTP and WebSocket surface: commands in, read tables and live streams out.
+//!
+//! Nothing is decided here. A request becomes a command of the domain (`commands`) or a look at the read
+//! tables (`queries`); open streams (`live`) show the log as it grows.
+
+mod access;
+mod caller;
+mod commands;
+mod cursor;
+mod edge;
+mod execute;
+mod extract;
+mod files;
+mod json;
+mod live;
+mod metrics;
+pub mod problem;
+mod queries;
+mod read;
+mod router;
+mod serve;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use infra::media::MediaFolder;
+use infra::nats::Bus;
+use infra::postgres::PgPool;
+use infra::postgres::event_store::EventStore;
+use infra::runtime::{CancellationToken, Clock};
+
+pub use access::Access;
+pub use extract::BODY_LIMIT;
+pub use router::router;
+pub use serve::{Listeners, run};
+
+/// What the API works with.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// The database, for the read tables and the log.
+    pub pool: PgPool,
+    /// Commands go here.
+    pub store: EventStore,
+    /// Live messages come from here.
+    pub bus: Bus,
+    /// Stored media.
+    pub media: MediaFolder,
+    /// The time.
+    pub clock: Clock,
+    /// Who may ask.
+    pub access: Access,
+}
+
+/// The API cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The listener does not accept connections any more.
+    #[error("cannot accept connections: {0}")]
+    Accept(#[source] std::io::Error),
+}
+
+/// A configured name makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// An allowed host.
+    #[error("{0:?} is not a host name or address; write it without scheme and port")]
+    Host(String),
+    /// An allowed origin.
+    #[error("{0:?} is not an origin; write it like https://studio.example")]
+    Origin(String),
+}
+
+/// What the handlers of one server share.
+#[derive(Debug)]
+struct App {
+    api: Api,
+    metrics: metrics::Metrics,
+    streams: Arc<live::Streams>,
+}
+
+impl App {
+    fn new(api: Api, shutdown: CancellationToken) -> Self {
+        let streams = Arc::new(live::Streams::new(api.clone(), shutdown));
+        Self { api, metrics: metrics::Metrics::default(), streams }
+    }
+}

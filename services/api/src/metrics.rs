@@ -52,10 +52,13 @@ impl Metrics {
     /// A command was executed, well or not.
     pub(crate) fn command(&self, took: Duration) {
         let millis = took.as_secs_f64() * 1_000.0;
-        let reached = BUCKETS.iter().zip(&self.commands.buckets).filter(|(limit, _)| millis <= **limit as f64);
-        reached.for_each(|(_, bucket)| drop(bucket.fetch_add(1, Ordering::Relaxed)));
+        for (limit, bucket) in BUCKETS.iter().zip(&self.commands.buckets) {
+            bucket.fetch_add(u64::from(millis <= *limit as f64), Ordering::Relaxed);
+        }
         self.commands.count.fetch_add(1, Ordering::Relaxed);
-        self.commands.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.commands
+            .micros
+            .fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// A live stream was opened.
@@ -84,7 +87,8 @@ impl Metrics {
     fn write(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "# HELP stv_api_requests_total Requests answered, by route.")?;
         writeln!(out, "# TYPE stv_api_requests_total counter")?;
-        for ((route, method, status), count) in &*self.requests.lock().unwrap_or_else(PoisonError::into_inner) {
+        for ((route, method, status), count) in &*self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+        {
             writeln!(
                 out,
                 "stv_api_requests_total{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}} {count}"

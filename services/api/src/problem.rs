@@ -3,9 +3,8 @@
 
 use std::error::Error;
 use std::fmt::Write;
-use std::time::Duration;
 
-use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::project::ProjectError;
@@ -40,8 +39,8 @@ pub struct Problem {
     pub detail: String,
     /// What is wrong with which field.
     pub errors: Vec<FieldError>,
-    retry_after: Option<Duration>,
-    headers: HeaderMap,
+    /// Sent along; boxed, as most problems have none.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
     cause: Option<String>,
 }
 
@@ -62,15 +61,7 @@ struct Body<'a> {
 impl Problem {
     /// A problem without any details about fields.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            detail: detail.into(),
-            errors: Vec::new(),
-            retry_after: None,
-            headers: HeaderMap::new(),
-            cause: None,
-        }
+        Self { status, code, detail: detail.into(), errors: Vec::new(), header: None, cause: None }
     }
 
     /// The request was understood, and one field of it is wrong: 422.
@@ -99,13 +90,20 @@ impl Problem {
     /// It may work in a moment: 503 with `Retry-After`.
     pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
-        Self { retry_after: Some(Duration::from_secs(1)), ..problem }
+        problem.with_header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
     /// A fault of ours: 500. `cause` is logged only.
     pub fn internal(cause: impl Into<String>) -> Self {
         let detail = "something went wrong on our side; the log knows it by the request id";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).because(cause)
+    }
+
+    /// Says what is wrong with which field.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
     }
 
     /// Adds what is logged and not sent.
@@ -115,10 +113,10 @@ impl Problem {
         self
     }
 
-    /// Adds a header to the answer.
+    /// Adds a header to the answer, in place of one added before.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.header = Some(Box::new((name, value)));
         self
     }
 
@@ -131,7 +129,9 @@ impl Problem {
         }
         let (code, detail) = match status {
             StatusCode::NOT_FOUND => ("not_found", "there is nothing at this address"),
-            StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this address does not know that method"),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("method_not_allowed", "this address does not know that method")
+            }
             StatusCode::PAYLOAD_TOO_LARGE => ("payload_too_large", "the body is too large"),
             StatusCode::UPGRADE_REQUIRED => ("upgrade_required", "this address speaks WebSocket only"),
             status if status.is_server_error() => ("internal", "something went wrong on our side"),
@@ -148,7 +148,13 @@ impl Problem {
     pub fn render(self, request_id: &str) -> Response {
         if self.status.is_server_error() {
             let cause = self.cause.as_deref().unwrap_or("");
-            tracing::warn!(request_id, status = self.status.as_u16(), code = self.code, cause, "a request failed");
+            tracing::warn!(
+                request_id,
+                status = self.status.as_u16(),
+                code = self.code,
+                cause,
+                "a request failed"
+            );
         }
         let body = Body {
             kind: format!("{KINDS}{}", self.code),
@@ -160,10 +166,10 @@ impl Problem {
             errors: &self.errors,
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (self.status, self.headers, body).into_response();
+        let mut response = (self.status, body).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if let Some(pause) = self.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
+        if let Some((name, value)) = self.header.map(|header| *header) {
+            response.headers_mut().insert(name, value);
         }
         response
     }
@@ -225,16 +231,18 @@ impl From<PostgresError> for Problem {
     fn from(error: PostgresError) -> Self {
         let cause = chain(&error);
         let problem = match error {
-            PostgresError::UnknownEvent { .. } => {
-                Self::unavailable("newer_version_needed", "this project was changed by a newer version of the program")
-            }
+            PostgresError::UnknownEvent { .. } => Self::unavailable(
+                "newer_version_needed",
+                "this project was changed by a newer version of the program",
+            ),
             PostgresError::Corrupt(_) => return Self::internal(cause),
             PostgresError::Database { .. }
             | PostgresError::Migration(_)
             | PostgresError::Url(_)
-            | PostgresError::LeadershipLost => {
-                Self::unavailable("database_unavailable", "the database does not answer; nothing was changed")
-            }
+            | PostgresError::LeadershipLost => Self::unavailable(
+                "database_unavailable",
+                "the database does not answer; try again in a moment",
+            ),
         };
         problem.because(cause)
     }
@@ -267,6 +275,7 @@ impl From<MediaError> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderMap;
 
     async fn rendered(problem: Problem) -> (StatusCode, HeaderMap, serde_json::Value) {
         let response = problem.render("r-1");
@@ -295,7 +304,8 @@ mod tests {
         let (status, _, body) = rendered(error.into()).await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!body.to_string().contains("10.0.0.7"));
-        let (status, headers, body) = rendered(ExecuteError::Postgres(PostgresError::LeadershipLost).into()).await;
+        let (status, headers, body) =
+            rendered(ExecuteError::Postgres(PostgresError::LeadershipLost).into()).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(headers[RETRY_AFTER], "1");
         assert_eq!(body["code"], "database_unavailable");
@@ -317,6 +327,9 @@ mod tests {
     fn answers_that_are_no_errors_stay_as_they_are() {
         assert!(Problem::of_foreign(&StatusCode::PARTIAL_CONTENT.into_response()).is_none());
         let wrong_method = StatusCode::METHOD_NOT_ALLOWED.into_response();
-        assert_eq!(Problem::of_foreign(&wrong_method).map(|problem| problem.code), Some("method_not_allowed"));
+        assert_eq!(
+            Problem::of_foreign(&wrong_method).map(|problem| problem.code),
+            Some("method_not_allowed")
+        );
     }
 }

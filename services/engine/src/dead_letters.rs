@@ -35,7 +35,8 @@ async fn handle(engine: &Engine, fence: &Fence) -> Result<std::convert::Infallib
 
 async fn record(engine: &Engine, fence: &Fence, dead: &DeadJob) -> Result<(), EngineError> {
     let Some(job) = dead.job else { return Ok(()) };
-    let reason = format!("the job was delivered {} times and no worker finished or answered for it", dead.deliveries);
+    let reason =
+        format!("the job was delivered {} times and no worker finished or answered for it", dead.deliveries);
     tracing::warn!(project = %job.project, task = %job.task, deliveries = dead.deliveries, "a job died");
     let failure = Failure::fail("worker_lost", &reason);
     let command = Command::RecordTaskFailed { task: job.task, claim: None, failure };

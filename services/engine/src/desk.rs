@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use domain::asset::{Asset, AssetKey};
 use domain::desk::{
-    ClaimReply, ClaimRequest, Job, LeaseReply, LeaseRequest, Outcome, Place, ResultReply, ResultReport, RunningJob,
-    UploadReply, UploadRequest,
+    ClaimReply, ClaimRequest, Job, LeaseReply, LeaseRequest, Outcome, Place, ResultReply, ResultReport,
+    RunningJob, UploadReply, UploadRequest,
 };
 use domain::ids::{ClaimId, CommandId, ProjectId, TaskId};
 use domain::job::{Failure, Kind, MadeWith, Output, SpecHash};
@@ -214,7 +214,11 @@ impl Desk {
         }
         if envelopes.is_empty() {
             let state = loaded.state;
-            return Ok(batch.iter().zip(prepared).map(|(waiting, item)| self.answer(&state, waiting, item, &Ok(()))).collect());
+            return Ok(batch
+                .iter()
+                .zip(prepared)
+                .map(|(waiting, item)| self.answer(&state, waiting, item, &Ok(())))
+                .collect());
         }
         let recorded = self.engine.store.record(project, loaded, &envelopes, &self.fence).await?;
         self.engine.bus.wake().await;
@@ -240,7 +244,11 @@ impl Desk {
         match (item, waiting) {
             (Prepared::Answer(answer), _) => answer,
             (Prepared::Record(_, AfterRecording::Run(claim)), Waiting::Claim(request, _)) => {
-                Answer::Claim(if outcome.is_ok() { self.grant(state, request, claim) } else { ClaimReply::Stop })
+                Answer::Claim(if outcome.is_ok() {
+                    self.grant(state, request, claim)
+                } else {
+                    ClaimReply::Stop
+                })
             }
             (Prepared::Record(..), Waiting::Claim(..)) => Answer::Claim(ClaimReply::Done),
             (Prepared::Record(..), Waiting::Result(report, _)) => {
@@ -319,7 +327,9 @@ impl Desk {
             TaskState::Processing { .. } => {
                 let holder = self.leases().holder(request.job.task, &request.worker);
                 match holder {
-                    Held::ByAsker(claim) => return Ok(Prepared::Answer(Answer::Claim(self.grant(state, request, claim)))),
+                    Held::ByAsker(claim) => {
+                        return Ok(Prepared::Answer(Answer::Claim(self.grant(state, request, claim))));
+                    }
                     Held::ByAnother(left) => return Ok(busy_for(left)),
                     Held::Free => {}
                 }
@@ -345,7 +355,9 @@ impl Desk {
     /// A run that uploaded everything and wrote its report, and was lost before the desk heard of it.
     async fn finished_by_lost_run(&self, task: TaskId) -> Result<Option<(Output, MadeWith)>, EngineError> {
         let Some((claim, report)) = self.engine.media.finished_report(task).await? else { return Ok(None) };
-        let Ok(Outcome::Finished { output, made_with }) = serde_json::from_slice(&report) else { return Ok(None) };
+        let Ok(Outcome::Finished { output, made_with }) = serde_json::from_slice(&report) else {
+            return Ok(None);
+        };
         match self.receive(task, claim, *output).await {
             Ok(output) => Ok(Some((output, made_with))),
             Err(error) if error.is_outage() => Err(error.into()),
@@ -356,7 +368,9 @@ impl Desk {
     /// Grants a claim: the lease, what is asked for, and where its inputs are.
     fn grant(&self, state: &Project, request: &ClaimRequest, claim: ClaimId) -> ClaimReply {
         let job = request.job;
-        let Some(spec) = state.tasks.get(&job.task).and_then(|task| state.spec(task)) else { return ClaimReply::Stop };
+        let Some(spec) = state.tasks.get(&job.task).and_then(|task| state.spec(task)) else {
+            return ClaimReply::Stop;
+        };
         self.leases().grant(RunningJob { project: job.project, task: job.task, claim }, &request.worker);
         let place = |key: &AssetKey| (key.clone(), Place::Path(self.engine.media.path(key)));
         let inputs: BTreeMap<AssetKey, Place> = spec.inputs().into_iter().map(place).collect();
@@ -399,17 +413,19 @@ impl Desk {
     async fn prepare_result(&self, report: &ResultReport) -> Result<Prepared, EngineError> {
         let (task, claim) = (report.job.task, report.claim);
         let command = match &report.outcome {
-            Outcome::Finished { output, made_with } => match self.receive(task, claim, (**output).clone()).await {
-                Ok(output) => {
-                    let (attempt, made_with) = (report.job.attempt, made_with.clone());
-                    Command::RecordTaskFinished { task, attempt, output, made_with }
+            Outcome::Finished { output, made_with } => {
+                match self.receive(task, claim, (**output).clone()).await {
+                    Ok(output) => {
+                        let (attempt, made_with) = (report.job.attempt, made_with.clone());
+                        Command::RecordTaskFinished { task, attempt, output, made_with }
+                    }
+                    Err(error) if error.is_outage() => return Err(error.into()),
+                    Err(error) => {
+                        let failure = Failure::retry("upload_incomplete", error);
+                        Command::RecordTaskFailed { task, claim: Some(claim), failure }
+                    }
                 }
-                Err(error) if error.is_outage() => return Err(error.into()),
-                Err(error) => {
-                    let failure = Failure::retry("upload_incomplete", error);
-                    Command::RecordTaskFailed { task, claim: Some(claim), failure }
-                }
-            },
+            }
             Outcome::Failed { failure } => {
                 Command::RecordTaskFailed { task, claim: Some(claim), failure: failure.clone() }
             }
@@ -496,7 +512,8 @@ impl Desk {
         for running in &request.running {
             let state = self.engine.store.load(running.project).await?.state;
             let present = state.tasks.get(&running.task).map(|task| &task.state);
-            let is_its = matches!(present, Some(TaskState::Processing { claim, .. }) if *claim == running.claim);
+            let is_its =
+                matches!(present, Some(TaskState::Processing { claim, .. }) if *claim == running.claim);
             if is_its {
                 self.leases().grant(*running, &request.worker);
             } else {

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::ids::{ProjectId, TaskId};
 use domain::job::Kind;
 use domain::project::Event;
+use infra::postgres::checkpoint;
 use infra::postgres::dispatches::{self, Change, ToSend, Window};
 use infra::postgres::leadership::Fence;
 use infra::postgres::tail::{self, Place, Recorded};
-use infra::postgres::checkpoint;
 use tokio::time::Instant;
 
 use crate::looping::{Reader, Step};
@@ -63,7 +63,11 @@ impl Dispatcher {
     }
 
     /// Tells whoever runs a cancelled task to stop, and takes its job out of the queue.
-    async fn withdraw(&self, cancelled: &[(ProjectId, TaskId)], closed: &[TaskId]) -> Result<(), EngineError> {
+    async fn withdraw(
+        &self,
+        cancelled: &[(ProjectId, TaskId)],
+        closed: &[TaskId],
+    ) -> Result<(), EngineError> {
         for (project, task) in cancelled.iter().filter(|(_, task)| closed.contains(task)) {
             self.engine.bus.publish_cancel(*project, *task).await?;
             self.engine.bus.remove_job(*project, *task).await?;
@@ -95,7 +99,10 @@ impl Dispatcher {
             lost.into_iter().map(|(_, job)| job.task).filter(|task| !leases.covers(*task)).collect()
         };
         if !lost.is_empty() {
-            tracing::info!(jobs = lost.len(), "the queue does not hold jobs that were sent; sending them again");
+            tracing::info!(
+                jobs = lost.len(),
+                "the queue does not hold jobs that were sent; sending them again"
+            );
             dispatches::mark_unsent(&self.engine.pool, &lost).await?;
             self.more_waits = true;
         }
@@ -113,7 +120,8 @@ impl Reader for Dispatcher {
         };
         let page = tail::read_page(&self.engine.pool, place, PAGE).await?;
         let reached = page.last().map_or(place, |last| last.place);
-        self.more_waits |= std::mem::take(&mut self.leases.lock().unwrap_or_else(PoisonError::into_inner).unsent);
+        self.more_waits |=
+            std::mem::take(&mut self.leases.lock().unwrap_or_else(PoisonError::into_inner).unsent);
         if page.is_empty() && !self.more_waits {
             self.place = Some(place);
             return Ok(Step::Idle);
@@ -150,12 +158,15 @@ fn changes(page: &[Recorded]) -> Vec<(TaskId, Change)> {
 
 fn change(recorded: &Recorded) -> Option<(TaskId, Change)> {
     match &recorded.event {
-        Event::TaskQueued(event) => Some((event.task_id, Change::Queue {
-            kind: event.kind,
-            project: recorded.project,
-            attempt: event.attempt,
-            at: recorded.at,
-        })),
+        Event::TaskQueued(event) => Some((
+            event.task_id,
+            Change::Queue {
+                kind: event.kind,
+                project: recorded.project,
+                attempt: event.attempt,
+                at: recorded.at,
+            },
+        )),
         Event::TaskRetryScheduled(event) => {
             Some((event.task_id, Change::PutOff { attempt: Some(event.attempt), due: event.due }))
         }

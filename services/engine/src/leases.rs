@@ -96,11 +96,11 @@ impl Leases {
     /// Notes that a worker lives. Answers whether this life of it is new here.
     pub(crate) fn renew(&mut self, request: &LeaseRequest) -> bool {
         let until = Instant::now() + self.length;
-        let worker =
-            Worker { incarnation: request.worker.incarnation, slots: request.slots.clone(), until };
+        let worker = Worker { incarnation: request.worker.incarnation, slots: request.slots.clone(), until };
         let before = self.workers.insert(request.worker.name.clone(), worker);
         for running in &request.running {
-            if let Some(lease) = self.jobs.get_mut(&running.task).filter(|lease| lease.claim == running.claim) {
+            if let Some(lease) = self.jobs.get_mut(&running.task).filter(|lease| lease.claim == running.claim)
+            {
                 lease.until = until;
             }
         }
@@ -109,15 +109,25 @@ impl Leases {
 
     /// Jobs of earlier lives of this worker.
     pub(crate) fn of_earlier_lives(&self, worker: &WorkerId) -> Vec<(ProjectId, TaskId)> {
-        let earlier = |lease: &&Lease| lease.worker.name == worker.name && lease.worker.incarnation != worker.incarnation;
-        self.jobs.iter().filter(|(_, lease)| earlier(lease)).map(|(task, lease)| (lease.project, *task)).collect()
+        let earlier = |lease: &&Lease| {
+            lease.worker.name == worker.name && lease.worker.incarnation != worker.incarnation
+        };
+        self.jobs
+            .iter()
+            .filter(|(_, lease)| earlier(lease))
+            .map(|(task, lease)| (lease.project, *task))
+            .collect()
     }
 
     /// Takes out the leases that have run out.
     pub(crate) fn expire(&mut self) -> Vec<(ProjectId, TaskId)> {
         let now = Instant::now();
-        let out: Vec<_> =
-            self.jobs.iter().filter(|(_, lease)| lease.until <= now).map(|(task, lease)| (lease.project, *task)).collect();
+        let out: Vec<_> = self
+            .jobs
+            .iter()
+            .filter(|(_, lease)| lease.until <= now)
+            .map(|(task, lease)| (lease.project, *task))
+            .collect();
         out.iter().for_each(|(_, task)| self.free(*task));
         self.workers.retain(|_, worker| worker.until > now);
         out

@@ -64,7 +64,11 @@ pub struct Timing {
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(40), poll: Duration::from_millis(250), reconcile: Duration::from_secs(5) }
+        Self {
+            lease: Duration::from_secs(40),
+            poll: Duration::from_millis(250),
+            reconcile: Duration::from_secs(5),
+        }
     }
 }
 

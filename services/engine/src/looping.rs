@@ -25,7 +25,12 @@ pub(crate) trait Reader {
 /// another transaction is open.
 const SETTLING_LOOKS: u32 = 5;
 
-pub(crate) async fn drive(name: &'static str, engine: &Engine, stop: &CancellationToken, mut reader: impl Reader) {
+pub(crate) async fn drive(
+    name: &'static str,
+    engine: &Engine,
+    stop: &CancellationToken,
+    mut reader: impl Reader,
+) {
     while !stop.is_cancelled() {
         let Err(error) = turn(engine, stop, &mut reader).await else { continue };
         if error.lost_leadership() {
@@ -37,7 +42,11 @@ pub(crate) async fn drive(name: &'static str, engine: &Engine, stop: &Cancellati
     }
 }
 
-async fn turn(engine: &Engine, stop: &CancellationToken, reader: &mut impl Reader) -> Result<(), EngineError> {
+async fn turn(
+    engine: &Engine,
+    stop: &CancellationToken,
+    reader: &mut impl Reader,
+) -> Result<(), EngineError> {
     let mut wake_ups = engine.bus.wake_ups().await?;
     let mut looks_left = 0;
     while !stop.is_cancelled() {

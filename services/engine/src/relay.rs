@@ -45,8 +45,11 @@ impl Relay {
         if place == self.saved {
             return Ok(());
         }
-        let mut connection =
-            self.pool.acquire().await.map_err(|source| PostgresError::Database { operation: "connect", source })?;
+        let mut connection = self
+            .pool
+            .acquire()
+            .await
+            .map_err(|source| PostgresError::Database { operation: "connect", source })?;
         checkpoint::advance(&mut connection, READER, self.saved, place, &self.fence).await?;
         self.saved = place;
         self.saved_at = Instant::now();

@@ -48,9 +48,8 @@ enum Command {
     Api {
         #[command(flatten)]
         servers: Servers,
-        /// Where to listen.
-        #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR:PORT")]
-        bind: SocketAddr,
+        #[command(flatten)]
+        http: Http,
     },
     /// Run the engine alone: relay, dispatcher, desk, projector.
     Engine(Servers),
@@ -64,6 +63,8 @@ enum Command {
         /// Kinds of jobs with how many at once: `image=2 tts=1`; all kinds when none are given.
         #[arg(value_parser = parse_slots, value_name = "KIND[=N]")]
         kinds: Vec<(Kind, u32)>,
+        #[command(flatten)]
+        sleeping: SleepingArgs,
     },
 }
 
@@ -92,6 +93,34 @@ pub(crate) struct Servers {
     /// A worker that is silent for so long has lost its jobs, in seconds.
     #[arg(long, env = "STORYTOVIDEO_LEASE_SECONDS", default_value_t = 40, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub(crate) lease_seconds: u64,
+}
+
+/// Where the API listens, and who may ask.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Http {
+    /// Where to listen.
+    #[arg(long, env = "STORYTOVIDEO_BIND", default_value = "127.0.0.1:8080", value_name = "ADDR:PORT")]
+    pub(crate) bind: SocketAddr,
+    /// Where to serve `/metrics`, for operators; nowhere when not given.
+    #[arg(long, env = "STORYTOVIDEO_METRICS_BIND", value_name = "ADDR:PORT")]
+    pub(crate) metrics_bind: Option<SocketAddr>,
+    /// Names besides loopback's that requests may be sent to.
+    #[arg(long, env = "STORYTOVIDEO_ALLOWED_HOSTS", value_delimiter = ',', value_name = "HOST")]
+    pub(crate) allowed_host: Vec<String>,
+    /// Origins besides our own that browsers may come from.
+    #[arg(long, env = "STORYTOVIDEO_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
+    pub(crate) allowed_origin: Vec<String>,
+}
+
+/// A worker that only pretends to work, to test everything around it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SleepingArgs {
+    /// Sleep so many milliseconds for every job in place of doing it.
+    #[arg(long, hide = true, value_name = "MS")]
+    pub(crate) sleeping_ms: Option<u64>,
+    /// Note the start and end of every run in this file.
+    #[arg(long, hide = true, value_name = "FILE", requires = "sleeping_ms")]
+    pub(crate) sleeping_notes: Option<PathBuf>,
 }
 
 /// `storytovideo film`.
@@ -138,9 +167,8 @@ pub(crate) struct FilmArgs {
 /// `storytovideo up`.
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
-    /// Where to listen.
-    #[arg(long, env = "STORYTOVIDEO_BIND", default_value = "127.0.0.1:8080", value_name = "ADDR:PORT")]
-    pub(crate) bind: SocketAddr,
+    #[command(flatten)]
+    pub(crate) http: Http,
     /// Where everything is kept.
     #[arg(long, env = "STORYTOVIDEO_DATA", default_value = ".storytovideo", value_name = "DIR")]
     pub(crate) data: PathBuf,
@@ -180,10 +208,10 @@ async fn run(command: Command) -> Result<ExitCode, Failed> {
         Command::Bus { command: BusCommand::Apply { nats_url } } => {
             roles::apply_bus(&nats_url).await.map(|()| ExitCode::SUCCESS)
         }
-        Command::Api { servers, bind } => roles::api(&servers, bind).await.map(|()| ExitCode::SUCCESS),
+        Command::Api { servers, http } => roles::api(&servers, &http).await.map(|()| ExitCode::SUCCESS),
         Command::Engine(servers) => roles::engine(&servers).await.map(|()| ExitCode::SUCCESS),
-        Command::Worker { servers, name, kinds } => {
-            roles::worker(&servers, name, &kinds).await.map(|()| ExitCode::SUCCESS)
+        Command::Worker { servers, name, kinds, sleeping } => {
+            roles::worker(&servers, name, &kinds, sleeping).await.map(|()| ExitCode::SUCCESS)
         }
     }
 }

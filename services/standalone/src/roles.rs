@@ -1,20 +1,21 @@
 //! Each role by itself, as a cluster runs them.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::{Access, Listeners};
 use domain::job::Kind;
 use engine::Timing;
 use infra::nats::Bus;
 use infra::postgres;
 use infra::runtime::{Clock, Lifecycle, LogTo, init_logging};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use worker::providers::Provider;
+use worker::providers::bench::{Noted, Sleeping};
 
-use crate::cli::{Servers, say, say_to_stderr};
+use crate::cli::{Http, Servers, SleepingArgs, say, say_to_stderr};
 use crate::exit::Failed;
 use crate::stack::{PROVIDER_TOOLS, Shared, builtin, builtin_slots};
 use crate::tools::{Places, Toolbox};
@@ -32,14 +33,23 @@ pub(crate) async fn interrupted() {
     }
 }
 
-/// A listener, or a clear word on why there is none.
-pub(crate) async fn listen(bind: SocketAddr) -> Result<TcpListener, Failed> {
-    TcpListener::bind(bind).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            Failed::Usage(format!("{bind} is taken by another program; choose another with --bind"))
+/// The API's listeners and who may ask, or a clear word on why there are none.
+pub(crate) async fn listen(http: &Http) -> Result<(Listeners, Access), Failed> {
+    let access = Access::new(&http.allowed_host, &http.allowed_origin)
+        .map_err(|error| Failed::Usage(error.to_string()))?;
+    for address in [Some(http.bind), http.metrics_bind].into_iter().flatten() {
+        if !address.ip().is_loopback() {
+            return Err(Failed::Usage(format!(
+                "{address} can be reached from other machines, and there is no authentication yet: \
+                 choose an address of 127.0.0.0/8"
+            )));
         }
-        _ => Failed::Usage(format!("cannot listen on {bind}: {error}")),
-    })
+    }
+    let listeners = Listeners::bind(http.bind, http.metrics_bind).await;
+    let listeners = listeners.map_err(|error| {
+        Failed::Usage(format!("{error}; choose another address with --bind or --metrics-bind"))
+    })?;
+    Ok((listeners, access))
 }
 
 fn database_url(servers: &Servers) -> Result<&str, Failed> {
@@ -69,7 +79,8 @@ async fn until_the_end(lifecycle: Lifecycle) -> Result<(), Failed> {
 }
 
 pub(crate) async fn migrate(servers: &Servers) -> Result<(), Failed> {
-    let pool = postgres::connect(database_url(servers)?, 1, "storytovideo-migrate").map_err(Failed::because)?;
+    let pool =
+        postgres::connect(database_url(servers)?, 1, "storytovideo-migrate").map_err(Failed::because)?;
     postgres::migrate(&pool).await.map_err(Failed::because)?;
     say("The schema is up to date.");
     Ok(())
@@ -82,15 +93,12 @@ pub(crate) async fn apply_bus(nats_url: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-pub(crate) async fn api(servers: &Servers, bind: SocketAddr) -> Result<(), Failed> {
-    if !bind.ip().is_loopback() {
-        return Err(Failed::Usage(format!("{bind}: without authentication the API listens on loopback only")));
-    }
-    let listener = listen(bind).await?;
+pub(crate) async fn api(servers: &Servers, http: &Http) -> Result<(), Failed> {
+    let (listeners, access) = listen(http).await?;
     let shared = connect(servers, "storytovideo-api").await?;
     let lifecycle = Lifecycle::default();
-    lifecycle.spawn("api", api::run(listener, api::Config::default(), shared.api(), lifecycle.shutdown().clone()));
-    say_to_stderr(&format!("The API listens on http://{bind}"));
+    lifecycle.spawn("api", api::run(listeners, shared.api(access), lifecycle.shutdown().clone()));
+    say_to_stderr(&format!("The API listens on http://{}", http.bind));
     until_the_end(lifecycle).await
 }
 
@@ -102,13 +110,31 @@ pub(crate) async fn engine(servers: &Servers) -> Result<(), Failed> {
     until_the_end(lifecycle).await
 }
 
-pub(crate) async fn worker(servers: &Servers, name: String, kinds: &[(Kind, u32)]) -> Result<(), Failed> {
+pub(crate) async fn worker(
+    servers: &Servers,
+    name: String,
+    kinds: &[(Kind, u32)],
+    sleeping: SleepingArgs,
+) -> Result<(), Failed> {
     init_logging(&LogTo::Stderr).map_err(Failed::because)?;
-    let nats_url = nats_url(servers)?;
+    nats_url(servers)?;
+    if let Some(millis) = sleeping.sleeping_ms {
+        let duration = Duration::from_millis(millis);
+        let sleeper = Sleeping { durations: Kind::ALL.into_iter().map(|kind| (kind, duration)).collect() };
+        return work(servers, name, kinds, Noted { sleeping: sleeper, notes: sleeping.sleeping_notes }).await;
+    }
     let tools =
         Toolbox::prepare(&Places::from_environment(), &PROVIDER_TOOLS, &|line| say_to_stderr(line)).await?;
-    let provider = Arc::new(builtin(&tools)?);
-    let bus = Bus::connect(nats_url, &format!("worker {name}")).await.map_err(Failed::because)?;
+    work(servers, name, kinds, builtin(&tools)?).await
+}
+
+async fn work<P: Provider>(
+    servers: &Servers,
+    name: String,
+    kinds: &[(Kind, u32)],
+    provider: P,
+) -> Result<(), Failed> {
+    let bus = Bus::connect(nats_url(servers)?, &format!("worker {name}")).await.map_err(Failed::because)?;
     let slots: BTreeMap<Kind, u32> =
         if kinds.is_empty() { builtin_slots() } else { kinds.iter().copied().collect() };
     let work: PathBuf = std::env::temp_dir().join(format!("storytovideo-{name}-{}", std::process::id()));
@@ -116,6 +142,6 @@ pub(crate) async fn worker(servers: &Servers, name: String, kinds: &[(Kind, u32)
     let config = worker::Config { slots, heartbeat, ..worker::Config::new(name, work) };
     let lifecycle = Lifecycle::default();
     let shutdown = lifecycle.shutdown().clone();
-    lifecycle.spawn("worker", worker::run(config, bus, provider, Clock::System, shutdown));
+    lifecycle.spawn("worker", worker::run(config, bus, Arc::new(provider), Clock::System, shutdown));
     until_the_end(lifecycle).await
 }

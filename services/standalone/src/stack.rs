@@ -129,7 +129,12 @@ impl Servers {
 
 impl Shared {
     /// Connects, and brings schema and streams up to date.
-    pub async fn connect(database_url: &str, nats_url: &str, media: &Path, name: &str) -> Result<Self, Failed> {
+    pub async fn connect(
+        database_url: &str,
+        nats_url: &str,
+        media: &Path,
+        name: &str,
+    ) -> Result<Self, Failed> {
         let pool = postgres::connect(database_url, CONNECTIONS, name).map_err(usage)?;
         postgres::migrate(&pool).await.map_err(Failed::because)?;
         let bus = Bus::connect(nats_url, name).await.map_err(Failed::because)?;
@@ -151,15 +156,16 @@ impl Shared {
         }
     }
 
-    /// The HTTP API on these.
-    pub fn api(&self) -> api::Api {
-        api::Api::new(
-            self.pool.clone(),
-            self.store.clone(),
-            self.bus.clone(),
-            self.media.clone(),
-            self.clock.clone(),
-        )
+    /// The HTTP API on these, for those who may ask.
+    pub fn api(&self, access: api::Access) -> api::Api {
+        api::Api {
+            pool: self.pool.clone(),
+            store: self.store.clone(),
+            bus: self.bus.clone(),
+            media: self.media.clone(),
+            clock: self.clock.clone(),
+            access,
+        }
     }
 }
 
@@ -179,13 +185,19 @@ impl Stack {
         slots: BTreeMap<Kind, u32>,
     ) -> Result<Self, Failed> {
         let media = servers.data.media();
-        let shared = Shared::connect(&servers.database_url, &servers.nats_url, &media, "storytovideo").await?;
+        let shared =
+            Shared::connect(&servers.database_url, &servers.nats_url, &media, "storytovideo").await?;
         let lifecycle = Lifecycle::default();
         lifecycle.spawn("engine", shared.engine(Timing::default()).run(lifecycle.shutdown().clone()));
         let work = servers.data.path().join("work");
         let config = worker::Config { slots, ..worker::Config::new("local".to_owned(), work) };
-        let worker =
-            worker::run(config, shared.bus.clone(), Arc::new(provider), shared.clock.clone(), lifecycle.shutdown().clone());
+        let worker = worker::run(
+            config,
+            shared.bus.clone(),
+            Arc::new(provider),
+            shared.clock.clone(),
+            lifecycle.shutdown().clone(),
+        );
         lifecycle.spawn("worker", worker);
         Ok(Self { shared, lifecycle, servers })
     }
@@ -221,7 +233,8 @@ fn cores() -> usize {
 /// The built-in providers on the tools that were found.
 pub fn builtin(tools: &Toolbox) -> Result<Builtin, Failed> {
     let path = |tool: Tool| tools.path(tool).map(PathBuf::from);
-    let missing = |what: &str| Failed::Runtime(format!("{what} is missing; `storytovideo doctor` says how to get it"));
+    let missing =
+        |what: &str| Failed::Runtime(format!("{what} is missing; `storytovideo doctor` says how to get it"));
     let piper = path(Tool::Piper)
         .zip(tools.python())
         .map(|(packages, python)| Piper { python: python.to_owned(), packages });

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::asset::AssetKey;
-use domain::desk::{ClaimReply, ClaimRequest, Job, Outcome, Place, Progress, ResultReply, ResultReport, RunningJob, WorkerId};
+use domain::desk::{
+    ClaimReply, ClaimRequest, Job, Outcome, Place, Progress, ResultReply, ResultReport, RunningJob, WorkerId,
+};
 use domain::ids::ClaimId;
 use domain::job::{Failure, Kind, MadeWith, Spec};
 use futures::FutureExt;
@@ -19,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::Config;
 use crate::lease::Running;
-use crate::providers::{JobContext, Provider, ProgressReport};
+use crate::providers::{JobContext, ProgressReport, Provider};
 use crate::upload::{self, UploadError};
 
 /// A job is kept alive on the queue so often; the queue waits 60 s.
@@ -69,7 +71,9 @@ impl<P: Provider> JobRunner<P> {
                 message.ack().await
             }
             Some(ClaimReply::Done | ClaimReply::Stop) => message.ack().await,
-            Some(ClaimReply::Busy { retry_after_ms }) => message.nak(Duration::from_millis(retry_after_ms)).await,
+            Some(ClaimReply::Busy { retry_after_ms }) => {
+                message.nak(Duration::from_millis(retry_after_ms)).await
+            }
             None => message.nak(Duration::from_secs(1)).await,
         };
         if let Err(error) = answered {
@@ -95,12 +99,15 @@ impl<P: Provider> JobRunner<P> {
     }
 
     async fn run_claimed(&self, claimed: &Claimed, message: &JobMessage) {
-        let running = RunningJob { project: claimed.job.project, task: claimed.job.task, claim: claimed.claim };
+        let running =
+            RunningJob { project: claimed.job.project, task: claimed.job.task, claim: claimed.claim };
         let stop = self.running.add(running);
         let work = async {
             match self.outcome(claimed, &stop).await {
                 Ended::With(outcome) => self.report(claimed, outcome, &stop).await,
-                Ended::Unwanted => tracing::info!(task = %claimed.job.task, "stopped, as nobody wants it any more"),
+                Ended::Unwanted => {
+                    tracing::info!(task = %claimed.job.task, "stopped, as nobody wants it any more")
+                }
             }
         };
         tokio::select! {
@@ -149,11 +156,24 @@ impl<P: Provider> JobRunner<P> {
         let made = match tokio::time::timeout(self.config.time_limit, run).await {
             Ok(Ok(made)) => made?,
             Ok(Err(_panic)) => return Err(Failure::retry("provider_panicked", "the provider broke down")),
-            Err(_) => return Err(Failure::retry("time_limit", format!("took longer than {:?}", self.config.time_limit))),
+            Err(_) => {
+                return Err(Failure::retry(
+                    "time_limit",
+                    format!("took longer than {:?}", self.config.time_limit),
+                ));
+            }
         };
         let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let made_with = MadeWith { millis, ..made.made_with };
-        match upload::upload(&self.bus, claimed.kind, (claimed.job.task, claimed.claim), made.files, &made_with).await {
+        match upload::upload(
+            &self.bus,
+            claimed.kind,
+            (claimed.job.task, claimed.claim),
+            made.files,
+            &made_with,
+        )
+        .await
+        {
             Ok(output) => Ok(Outcome::Finished { output: Box::new(output), made_with }),
             Err(UploadError::Unreadable(failure)) => Err(failure),
             Err(UploadError::Outage(reason)) => Ok(self.put_off(&reason)),
@@ -202,7 +222,8 @@ impl<P: Provider> JobRunner<P> {
         // The sender goes when the provider ends; then this waits for the select that dropped it.
         while progress.changed().await.is_ok() {
             let ProgressReport { percent, message, eta_seconds } = progress.borrow_and_update().clone();
-            let live = Progress { task_id: claimed.job.task, progress: percent.min(100), message, eta_seconds };
+            let live =
+                Progress { task_id: claimed.job.task, progress: percent.min(100), message, eta_seconds };
             if let Err(error) = self.bus.publish_progress(claimed.job.project, &live).await {
                 tracing::debug!(%error, "progress was not published");
             }

@@ -96,7 +96,10 @@ async fn one(
         .await
         .map_err(|error| UploadError::Unreadable(Failure::retry("result_unreadable", error)))?;
     if bytes == 0 {
-        return Err(UploadError::Unreadable(Failure::retry("invalid_output", "the provider made an empty file")));
+        return Err(UploadError::Unreadable(Failure::retry(
+            "invalid_output",
+            "the provider made an empty file",
+        )));
     }
     let key = AssetKey::new(kind.as_str(), &digest, file.extension)
         .map_err(|error| UploadError::Unreadable(Failure::fail("invalid_output", error)))?;
@@ -109,7 +112,9 @@ async fn one(
                 put(&file.content, &path).await.map_err(UploadError::outage)?;
                 return Ok(Uploaded { asset, folder: path.parent().map(Path::to_owned) });
             }
-            Ok(UploadReply::Busy { retry_after_ms }) => tokio::time::sleep(Duration::from_millis(retry_after_ms)).await,
+            Ok(UploadReply::Busy { retry_after_ms }) => {
+                tokio::time::sleep(Duration::from_millis(retry_after_ms)).await
+            }
             Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
         }
     }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::command::Parameters;
-use super::workflow::MAX_ATTEMPTS;
 use super::event::{
     AdoptedShot, CancelReason, Event, ProjectCreated, TakeMade, TaskFinished, TaskPlanned, TaskQueued,
 };
+use super::workflow::MAX_ATTEMPTS;
 use crate::asset::Asset;
 use crate::ids::{ClaimId, ShotId, TakeId, TaskId};
 use crate::job::{Kind, SpecHash};

@@ -64,7 +64,12 @@ impl MediaFolder {
     }
 
     /// Where a run puts a file; its folder is made.
-    pub async fn incoming(&self, task: TaskId, claim: ClaimId, key: &AssetKey) -> Result<PathBuf, MediaError> {
+    pub async fn incoming(
+        &self,
+        task: TaskId,
+        claim: ClaimId,
+        key: &AssetKey,
+    ) -> Result<PathBuf, MediaError> {
         let folder = self.run_folder(task, claim);
         fs::create_dir_all(&folder).await.map_err(failed("make", &folder))?;
         Ok(folder.join(format!("{}.{}", key.sha256(), key.extension())))
@@ -72,7 +77,12 @@ impl MediaFolder {
 
     /// Moves an upload of a run to its content address, after a look at whether it is what it says.
     /// An asset that is stored already is left as it is.
-    pub async fn receive(&self, task: TaskId, claim: ClaimId, key: &AssetKey) -> Result<ReceivedAsset, MediaError> {
+    pub async fn receive(
+        &self,
+        task: TaskId,
+        claim: ClaimId,
+        key: &AssetKey,
+    ) -> Result<ReceivedAsset, MediaError> {
         if let Some(bytes) = self.size(key).await? {
             return Ok(ReceivedAsset { key: key.clone(), bytes, known: true });
         }

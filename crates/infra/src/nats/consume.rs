@@ -92,7 +92,8 @@ impl DeadJobs {
         let request = serde_json::json!({ "seq": read.stream_seq });
         let held = self.bus.js_api(&format!("$JS.API.STREAM.MSG.GET.{}", subject::JOBS), &request).await?;
         let subject = held["message"]["subject"].as_str().unwrap_or_default();
-        let job = subject::project_and_task_in(subject).map(|(project, task)| Job { project, task, attempt: 0 });
+        let job =
+            subject::project_and_task_in(subject).map(|(project, task)| Job { project, task, attempt: 0 });
         Ok(Some(DeadJob { job, deliveries: read.deliveries, sequence: read.stream_seq, advisory }))
     }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::desk::Progress;
 use domain::ids::ProjectId;
-use futures::{FutureExt, StreamExt};
 use futures::stream::SelectAll;
+use futures::{FutureExt, StreamExt};
 use serde_json::Value;
 
 use super::{Bus, BusError, subject};

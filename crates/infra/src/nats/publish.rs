@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::message::PublishMessage;
 use domain::desk::{Job, Progress};
 use domain::ids::{ProjectId, TaskId};
 use domain::job::Kind;

@@ -39,7 +39,11 @@ impl Bus {
         self.ask(subject::result(kind), report).await
     }
 
-    async fn ask<Q: Serialize, A: DeserializeOwned>(&self, subject: String, question: &Q) -> Result<A, BusError> {
+    async fn ask<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        subject: String,
+        question: &Q,
+    ) -> Result<A, BusError> {
         let asked = self.client.request(subject, encode(question));
         let reply = tokio::time::timeout(PATIENCE, asked)
             .await
@@ -59,8 +63,11 @@ impl Bus {
     }
 
     /// The tasks that are cancelled from now on.
-    pub async fn cancellations(&self) -> Result<impl futures::Stream<Item = TaskId> + Send + Unpin + use<>, BusError> {
-        let messages = self.client.subscribe(subject::CANCELS).await.map_err(BusError::during("subscribe"))?;
+    pub async fn cancellations(
+        &self,
+    ) -> Result<impl futures::Stream<Item = TaskId> + Send + Unpin + use<>, BusError> {
+        let messages =
+            self.client.subscribe(subject::CANCELS).await.map_err(BusError::during("subscribe"))?;
         Ok(Box::pin(messages.filter_map(|message| async move { subject::task_in(&message.subject) })))
     }
 
@@ -104,7 +111,9 @@ impl DeskSubscription {
             let message = self.requests.next().await?;
             match read(&message) {
                 Some(request) => return Some(request),
-                None => tracing::warn!(subject = %message.subject, "a request to the desk that cannot be read"),
+                None => {
+                    tracing::warn!(subject = %message.subject, "a request to the desk that cannot be read")
+                }
             }
         }
     }

@@ -8,13 +8,12 @@ use super::tail::Place;
 
 /// The reader's place, the start of the log when it never read.
 pub async fn load(pool: &PgPool, reader: &str) -> Result<Place, PostgresError> {
-    let row: Option<(i32, String, i64)> = sqlx::query_as(
-        "SELECT log_epoch, transaction_id::text, position FROM checkpoints WHERE reader = $1",
-    )
-    .bind(reader)
-    .fetch_optional(pool)
-    .await
-    .map_err(PostgresError::during("load a checkpoint"))?;
+    let row: Option<(i32, String, i64)> =
+        sqlx::query_as("SELECT log_epoch, transaction_id::text, position FROM checkpoints WHERE reader = $1")
+            .bind(reader)
+            .fetch_optional(pool)
+            .await
+            .map_err(PostgresError::during("load a checkpoint"))?;
     let Some((epoch, transaction, position)) = row else { return Ok(Place::default()) };
     let transaction = transaction.parse().map_err(|_| PostgresError::Corrupt("a checkpoint".to_owned()))?;
     Ok(Place { epoch, transaction, position })

@@ -84,7 +84,10 @@ pub async fn apply(
     Ok(to_send)
 }
 
-async fn write(connection: &mut PgConnection, changes: &[(TaskId, Change)]) -> Result<Vec<TaskId>, PostgresError> {
+async fn write(
+    connection: &mut PgConnection,
+    changes: &[(TaskId, Change)],
+) -> Result<Vec<TaskId>, PostgresError> {
     let ended = changes.iter().filter(|(_, change)| *change == Change::Close).map(|(task, _)| task.0);
     let ended: Vec<Uuid> = ended.collect();
     let mut closed = Vec::new();
@@ -203,7 +206,12 @@ pub async fn lost(
 }
 
 /// Keeps a job that could not be handled, for operators.
-pub async fn add_dead_letter(pool: &PgPool, job: Job, reason: &str, deliveries: u64) -> Result<(), PostgresError> {
+pub async fn add_dead_letter(
+    pool: &PgPool,
+    job: Job,
+    reason: &str,
+    deliveries: u64,
+) -> Result<(), PostgresError> {
     sqlx::query(
         "INSERT INTO dead_letters (id, project_id, task_id, kind, reason, deliveries) \
          SELECT $1, $2, $3, COALESCE((SELECT kind FROM tasks WHERE id = $3), 'unknown'), $4, $5",

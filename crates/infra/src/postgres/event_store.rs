@@ -119,7 +119,9 @@ impl EventStore {
                     let first = self.first_receipt(command).await?;
                     return first.ok_or(ExecuteError::Contended);
                 }
-                Appended::VersionConflict if started.elapsed() > USER_PATIENCE => return Err(ExecuteError::Contended),
+                Appended::VersionConflict if started.elapsed() > USER_PATIENCE => {
+                    return Err(ExecuteError::Contended);
+                }
                 Appended::VersionConflict => self.forget(project),
             }
         }
@@ -169,7 +171,11 @@ impl EventStore {
         if !rows.is_empty() {
             let state = Arc::make_mut(&mut loaded.state);
             for row in &rows {
-                state.evolve(&read_event(&row.get::<String, _>(0), &row.get::<String, _>(1), &row.get::<String, _>(2))?);
+                state.evolve(&read_event(
+                    &row.get::<String, _>(0),
+                    &row.get::<String, _>(1),
+                    &row.get::<String, _>(2),
+                )?);
                 loaded.head = read_hash(row.get::<Option<Vec<u8>>, _>(3).as_deref())?;
             }
             self.keep_in_memory(project, &loaded);
@@ -270,7 +276,10 @@ fn conflict(error: sqlx::Error) -> Result<Appended, PostgresError> {
 type Decided<'a> = Vec<(&'a Envelope, Vec<Event>)>;
 
 /// Decides one command after the other, each on the state that the ones before it left.
-fn decide_all<'a>(start: &Project, envelopes: &'a [Envelope]) -> (Vec<Result<(), ProjectError>>, Decided<'a>) {
+fn decide_all<'a>(
+    start: &Project,
+    envelopes: &'a [Envelope],
+) -> (Vec<Result<(), ProjectError>>, Decided<'a>) {
     let mut state = start.clone();
     let mut outcomes = Vec::with_capacity(envelopes.len());
     let mut decided = Vec::with_capacity(envelopes.len());
@@ -288,7 +297,10 @@ fn decide_all<'a>(start: &Project, envelopes: &'a [Envelope]) -> (Vec<Result<(),
 }
 
 /// The rows to append, and the state after them.
-fn extend(loaded: &Loaded, decided: &[(&Envelope, Vec<Event>)]) -> Result<(Vec<NewRow>, Loaded), PostgresError> {
+fn extend(
+    loaded: &Loaded,
+    decided: &[(&Envelope, Vec<Event>)],
+) -> Result<(Vec<NewRow>, Loaded), PostgresError> {
     let mut after = loaded.clone();
     let mut rows = Vec::new();
     for (envelope, events) in decided {
@@ -345,7 +357,11 @@ pub fn chain(
 }
 
 /// Reads an event as it is stored; one of an unknown type or version is an error, never skipped.
-pub(crate) fn read_event(event_type: &str, event_version: &str, payload: &str) -> Result<Event, PostgresError> {
+pub(crate) fn read_event(
+    event_type: &str,
+    event_version: &str,
+    payload: &str,
+) -> Result<Event, PostgresError> {
     if !Event::TYPES.contains(&(event_type, event_version)) {
         let (event_type, event_version) = (event_type.to_owned(), event_version.to_owned());
         return Err(PostgresError::UnknownEvent { event_type, event_version });

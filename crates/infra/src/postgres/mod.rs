@@ -39,7 +39,9 @@ pub enum PostgresError {
     #[error("PostgreSQL holds a value that cannot be read: {0}")]
     Corrupt(String),
     /// A newer version of the program wrote an event that this one does not know.
-    #[error("event {event_type} version {event_version} is unknown to this version of the program; upgrade it")]
+    #[error(
+        "event {event_type} version {event_version} is unknown to this version of the program; upgrade it"
+    )]
     UnknownEvent {
         /// The type.
         event_type: String,
@@ -83,5 +85,9 @@ pub async fn ready(pool: &PgPool) -> Result<(), PostgresError> {
         .await
         .map_err(PostgresError::during("read the schema's version"))?;
     let wanted = sqlx::migrate!("../../migrations").iter().map(|migration| migration.version).max();
-    if newest >= wanted { Ok(()) } else { Err(PostgresError::Corrupt("the schema is older than the program".to_owned())) }
+    if newest >= wanted {
+        Ok(())
+    } else {
+        Err(PostgresError::Corrupt("the schema is older than the program".to_owned()))
+    }
 }

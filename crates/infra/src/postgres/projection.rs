@@ -47,11 +47,20 @@ impl Projection {
     /// A projection into this database.
     pub fn new(pool: PgPool) -> Self {
         let size = |size| NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN);
-        Self { pool, states: lru::LruCache::new(size(STATES_KEPT)), tasks: lru::LruCache::new(size(TASKS_KEPT)) }
+        Self {
+            pool,
+            states: lru::LruCache::new(size(STATES_KEPT)),
+            tasks: lru::LruCache::new(size(TASKS_KEPT)),
+        }
     }
 
     /// Applies a page that follows on `from`, and moves the checkpoint to its end.
-    pub async fn apply(&mut self, from: Place, page: &[Recorded], fence: &Fence) -> Result<Place, PostgresError> {
+    pub async fn apply(
+        &mut self,
+        from: Place,
+        page: &[Recorded],
+        fence: &Fence,
+    ) -> Result<Place, PostgresError> {
         let Some(last) = page.last() else { return Ok(from) };
         let applied = match self.changes(page).await {
             Ok(changes) => self.write(from, last.place, &changes, fence).await.map(|()| changes),
@@ -135,7 +144,13 @@ impl Projection {
         }
     }
 
-    async fn write(&self, from: Place, to: Place, changes: &Changes, fence: &Fence) -> Result<(), PostgresError> {
+    async fn write(
+        &self,
+        from: Place,
+        to: Place,
+        changes: &Changes,
+        fence: &Fence,
+    ) -> Result<(), PostgresError> {
         let mut transaction = self.pool.begin().await.map_err(PostgresError::during("begin a page"))?;
         // A page that is lost in a crash takes its checkpoint with it and is applied again.
         sqlx::query("SET LOCAL synchronous_commit = off")

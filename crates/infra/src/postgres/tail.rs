@@ -77,8 +77,10 @@ impl Recorded {
     /// The event as the outside sees it.
     pub fn to_public(&self) -> Result<PublicEvent, PostgresError> {
         let corrupt = |error: serde_json::Error| PostgresError::Corrupt(error.to_string());
-        let stored: BTreeMap<String, Box<RawValue>> = serde_json::from_str(self.stored.get()).map_err(corrupt)?;
-        let mut metadata: BTreeMap<String, String> = serde_json::from_str(self.metadata.get()).map_err(corrupt)?;
+        let stored: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_str(self.stored.get()).map_err(corrupt)?;
+        let mut metadata: BTreeMap<String, String> =
+            serde_json::from_str(self.metadata.get()).map_err(corrupt)?;
         let payload = stored.into_values().next();
         Ok(PublicEvent {
             version: self.version,
@@ -157,7 +159,8 @@ fn place(row: &sqlx::postgres::PgRow) -> Result<Place, PostgresError> {
 }
 
 fn recorded(row: &sqlx::postgres::PgRow) -> Result<Recorded, PostgresError> {
-    let corrupt = |what: &str, error: &dyn std::fmt::Display| PostgresError::Corrupt(format!("{what}: {error}"));
+    let corrupt =
+        |what: &str, error: &dyn std::fmt::Display| PostgresError::Corrupt(format!("{what}: {error}"));
     let payload: String = row.get("payload");
     let project: String = row.get("aggregate_id");
     Ok(Recorded {

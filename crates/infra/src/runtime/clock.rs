@@ -19,11 +19,14 @@ impl Clock {
     /// The present time, to the millisecond.
     pub fn now(&self) -> DateTime<Utc> {
         match self {
-            Self::System => {
+            Self::System =>
+            {
                 #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
                 Utc::now()
             }
-            Self::Fixed(millis) => DateTime::from_timestamp_millis(millis.load(Ordering::Relaxed)).unwrap_or_default(),
+            Self::Fixed(millis) => {
+                DateTime::from_timestamp_millis(millis.load(Ordering::Relaxed)).unwrap_or_default()
+            }
         }
     }
 }

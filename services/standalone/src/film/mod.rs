@@ -67,13 +67,19 @@ pub(crate) struct MadeFilm {
     pub(crate) tasks: Vec<TaskRow>,
 }
 
-async fn make(shared: &Shared, args: &FilmArgs, story: &Story, display: &Display) -> Result<MadeFilm, Failed> {
+async fn make(
+    shared: &Shared,
+    args: &FilmArgs,
+    story: &Story,
+    display: &Display,
+) -> Result<MadeFilm, Failed> {
     let project = create(shared, args, story).await?;
     let mut live = shared.bus.watch(project).await.map_err(Failed::because)?;
     let mut helped = false;
     loop {
         if let Some(row) = projects::find(&shared.pool, project).await.map_err(Failed::because)? {
-            let tasks = tasks::of_project(&shared.pool, project, None, ALL_TASKS).await.map_err(Failed::because)?;
+            let tasks =
+                tasks::of_project(&shared.pool, project, None, ALL_TASKS).await.map_err(Failed::because)?;
             display.show(&tasks);
             let film = films::newest(&shared.pool, project).await.map_err(Failed::because)?;
             if let Some(film) = film.filter(|_| !row.film_stale && row.tasks_open == 0) {
@@ -126,7 +132,12 @@ async fn create(shared: &Shared, args: &FilmArgs, story: &Story) -> Result<Proje
     Ok(receipt)
 }
 
-async fn execute(shared: &Shared, id: CommandId, project: ProjectId, command: Command) -> Result<ProjectId, Failed> {
+async fn execute(
+    shared: &Shared,
+    id: CommandId,
+    project: ProjectId,
+    command: Command,
+) -> Result<ProjectId, Failed> {
     let context = Context {
         command: id,
         at: shared.clock.now(),

@@ -11,8 +11,12 @@ use infra::nats::LiveMessage;
 use infra::postgres::views::tasks::{TaskRow, TaskStatus};
 
 /// The stages, in the order in which they end.
-pub(super) const STAGES: [(Kind, &str); 4] =
-    [(Kind::Storyboard, "storyboard"), (Kind::Image, "pictures"), (Kind::Tts, "voices"), (Kind::Film, "film")];
+pub(super) const STAGES: [(Kind, &str); 4] = [
+    (Kind::Storyboard, "storyboard"),
+    (Kind::Image, "pictures"),
+    (Kind::Tts, "voices"),
+    (Kind::Film, "film"),
+];
 
 /// Steps of a bar that one task is worth, so that a running task can be shown by the hundredth.
 const STEPS: u64 = 100;
@@ -54,8 +58,10 @@ impl Display {
         self.spinner.finish_and_clear();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for (kind, name) in STAGES {
-            let of_kind: Vec<&TaskRow> =
-                tasks.iter().filter(|task| task.kind == kind && task.status != TaskStatus::Cancelled).collect();
+            let of_kind: Vec<&TaskRow> = tasks
+                .iter()
+                .filter(|task| task.kind == kind && task.status != TaskStatus::Cancelled)
+                .collect();
             if !of_kind.is_empty() {
                 self.show_stage(&mut state, (kind, name), &of_kind);
             }
@@ -64,13 +70,15 @@ impl Display {
 
     fn show_stage(&self, state: &mut State, (kind, name): (Kind, &'static str), tasks: &[&TaskRow]) {
         let done = tasks.iter().filter(|task| !task.status.is_open()).count();
-        let running: Vec<&&TaskRow> = tasks.iter().filter(|task| task.status == TaskStatus::Processing).collect();
+        let running: Vec<&&TaskRow> =
+            tasks.iter().filter(|task| task.status == TaskStatus::Processing).collect();
         let partly: u64 = running
             .iter()
             .filter_map(|task| state.percent.get(&task.id))
             .map(|(percent, _)| u64::from(*percent) * STEPS / 100)
             .sum();
-        let words = running.first().and_then(|task| state.percent.get(&task.id)).map(|(_, words)| words.clone());
+        let words =
+            running.first().and_then(|task| state.percent.get(&task.id)).map(|(_, words)| words.clone());
         let bar = state.stages.entry(kind).or_insert_with(|| self.bars.add(new_bar(name)));
         bar.set_length(tasks.len() as u64 * STEPS);
         bar.set_position(done as u64 * STEPS + partly);
@@ -109,10 +117,11 @@ impl Display {
 fn new_bar(name: &'static str) -> ProgressBar {
     let template = "{prefix:>11} {bar:28.cyan/blue} {msg}  {elapsed} {eta_left}";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let style = style.with_key("eta_left", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-        if !state.is_finished() && state.pos() > 0 {
-            let _ = write!(out, "({} left)", indicatif::HumanDuration(state.eta()));
-        }
-    });
+    let style =
+        style.with_key("eta_left", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+            if !state.is_finished() && state.pos() > 0 {
+                let _ = write!(out, "({} left)", indicatif::HumanDuration(state.eta()));
+            }
+        });
     ProgressBar::new(STEPS).with_prefix(name).with_style(style.progress_chars("━╸─"))
 }

@@ -32,7 +32,8 @@ impl Story {
             }
         };
         read.map_err(|error| Failed::Usage(format!("{} cannot be read: {error}", args.story.display())))?;
-        let text = check(bytes).map_err(|reason| Failed::Usage(format!("{}: {reason}", args.story.display())))?;
+        let text =
+            check(bytes).map_err(|reason| Failed::Usage(format!("{}: {reason}", args.story.display())))?;
         Ok(Self { text })
     }
 

@@ -27,7 +27,8 @@ async fn upsert<R: Serialize>(
         return Ok(());
     }
     let overwritten = columns.iter().filter(|column| **column != "id" && !kept.contains(column));
-    let assignments: Vec<String> = overwritten.map(|column| format!("{column} = excluded.{column}")).collect();
+    let assignments: Vec<String> =
+        overwritten.map(|column| format!("{column} = excluded.{column}")).collect();
     let list = columns.join(", ");
     let sql = format!(
         "INSERT INTO {table} ({list}) SELECT {list} FROM json_populate_recordset(NULL::{table}, $1::json) \

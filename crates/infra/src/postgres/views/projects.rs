@@ -11,8 +11,22 @@ use super::{from_json, upsert};
 use crate::postgres::PostgresError;
 
 const COLUMNS: &[&str] = &[
-    "id", "version", "status", "title", "description", "story", "style", "settings", "language",
-    "storyboard_stale", "film_stale", "tasks_total", "tasks_open", "deleted", "created_at", "updated_at",
+    "id",
+    "version",
+    "status",
+    "title",
+    "description",
+    "story",
+    "style",
+    "settings",
+    "language",
+    "storyboard_stale",
+    "film_stale",
+    "tasks_total",
+    "tasks_open",
+    "deleted",
+    "created_at",
+    "updated_at",
 ];
 
 /// A project as it is listed.
@@ -82,11 +96,12 @@ pub(crate) async fn write(connection: &mut PgConnection, rows: &[ProjectRow]) ->
 
 /// The project, deleted or not.
 pub async fn find(pool: &PgPool, id: ProjectId) -> Result<Option<ProjectRow>, PostgresError> {
-    let json: Option<String> = sqlx::query_scalar("SELECT row_to_json(p)::text FROM projects p WHERE id = $1")
-        .bind(id.0)
-        .fetch_optional(pool)
-        .await
-        .map_err(PostgresError::during("find a project"))?;
+    let json: Option<String> =
+        sqlx::query_scalar("SELECT row_to_json(p)::text FROM projects p WHERE id = $1")
+            .bind(id.0)
+            .fetch_optional(pool)
+            .await
+            .map_err(PostgresError::during("find a project"))?;
     json.as_deref().map(from_json).transpose()
 }
 

@@ -12,8 +12,24 @@ use super::{from_json, upsert};
 use crate::postgres::PostgresError;
 
 const COLUMNS: &[&str] = &[
-    "id", "project_id", "version", "place", "title", "prompt", "negative_prompt", "narration", "mood",
-    "transition", "duration_seconds", "locked", "status", "image", "video", "voice", "stale", "created_at",
+    "id",
+    "project_id",
+    "version",
+    "place",
+    "title",
+    "prompt",
+    "negative_prompt",
+    "narration",
+    "mood",
+    "transition",
+    "duration_seconds",
+    "locked",
+    "status",
+    "image",
+    "video",
+    "voice",
+    "stale",
+    "created_at",
     "updated_at",
 ];
 

@@ -16,8 +16,24 @@ use crate::postgres::PostgresError;
 use crate::postgres::tail::Recorded;
 
 const COLUMNS: &[&str] = &[
-    "id", "project_id", "version", "kind", "shot_id", "status", "attempt", "max_attempts", "depends_on",
-    "parameters", "worker", "made_with", "result", "error", "reason", "due_at", "created_at", "started_at",
+    "id",
+    "project_id",
+    "version",
+    "kind",
+    "shot_id",
+    "status",
+    "attempt",
+    "max_attempts",
+    "depends_on",
+    "parameters",
+    "worker",
+    "made_with",
+    "result",
+    "error",
+    "reason",
+    "due_at",
+    "created_at",
+    "started_at",
     "finished_at",
 ];
 
@@ -205,7 +221,9 @@ fn progress(row: &mut TaskRow, event: &Event, at: DateTime<Utc>) {
             end(row, TaskStatus::Cancelled, at);
             row.reason = Some(word(event.reason).to_owned());
         }
-        Event::StoryboardAdopted(event) => row.result = Some(json!({ "shots": event.shots.len(), "title": event.title })),
+        Event::StoryboardAdopted(event) => {
+            row.result = Some(json!({ "shots": event.shots.len(), "title": event.title }))
+        }
         Event::FilmRendered(event) => {
             row.result = Some(json!({ "filmVersion": event.film_version, "film": event.film }));
         }
@@ -287,13 +305,17 @@ pub async fn of_project(
 }
 
 /// How many tasks of each kind and status a project has.
-pub async fn counts(pool: &PgPool, project: ProjectId) -> Result<BTreeMap<(Kind, String), u32>, PostgresError> {
-    let rows: Vec<(String, String, i64)> =
-        sqlx::query_as("SELECT kind, status, count(*) FROM tasks WHERE project_id = $1 GROUP BY kind, status")
-            .bind(project.0)
-            .fetch_all(pool)
-            .await
-            .map_err(PostgresError::during("count tasks"))?;
+pub async fn counts(
+    pool: &PgPool,
+    project: ProjectId,
+) -> Result<BTreeMap<(Kind, String), u32>, PostgresError> {
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT kind, status, count(*) FROM tasks WHERE project_id = $1 GROUP BY kind, status",
+    )
+    .bind(project.0)
+    .fetch_all(pool)
+    .await
+    .map_err(PostgresError::during("count tasks"))?;
     rows.into_iter()
         .map(|(kind, status, count)| {
             let kind = kind.parse().map_err(PostgresError::Corrupt)?;

@@ -32,19 +32,31 @@ impl Builtin {
         let language = spec.language.clone().unwrap_or_else(|| language::detect(&spec.text).to_owned());
         let wav = context.work.join("voice.wav");
         let spoken = self.speech.speak(spec, &language, &wav).await?;
-        let file =
-            MadeFile { content: Content::File(wav), extension: "wav", duration_seconds: Some(spoken.duration_seconds) };
+        let file = MadeFile {
+            content: Content::File(wav),
+            extension: "wav",
+            duration_seconds: Some(spoken.duration_seconds),
+        };
         Ok(made(Files::Media(file), Some(spoken.voice), None))
     }
 
     async fn render(&self, spec: &FilmSpec, context: &JobContext) -> Result<Made, Failure> {
         let progress = |progress: film::Progress| {
             let message = format!("{:?}", progress.stage).to_lowercase();
-            context.progress.send_replace(ProgressReport { percent: progress.percent(), message, eta_seconds: None });
+            context.progress.send_replace(ProgressReport {
+                percent: progress.percent(),
+                message,
+                eta_seconds: None,
+            });
         };
-        let rendered = film::render(spec, &context.inputs, &self.film, &context.work, progress, &context.stop).await?;
+        let rendered =
+            film::render(spec, &context.inputs, &self.film, &context.work, progress, &context.stop).await?;
         let seconds = rendered.duration_seconds;
-        let file = |path, extension, duration_seconds| MadeFile { content: Content::File(path), extension, duration_seconds };
+        let file = |path, extension, duration_seconds| MadeFile {
+            content: Content::File(path),
+            extension,
+            duration_seconds,
+        };
         let files = FilmFiles {
             film: file(rendered.mp4, "mp4", Some(seconds)),
             srt: file(rendered.srt, "srt", None),
@@ -68,7 +80,9 @@ impl Provider for Builtin {
             Spec::Image(spec) => draw(spec.clone()).await,
             Spec::Tts(spec) => self.speak(spec, context).await,
             Spec::Film(spec) => self.render(spec, context).await,
-            Spec::Video(_) => Err(Failure::fail("no_provider", "there is no built-in provider of moving clips yet")),
+            Spec::Video(_) => {
+                Err(Failure::fail("no_provider", "there is no built-in provider of moving clips yet"))
+            }
         }
     }
 }
@@ -89,7 +103,9 @@ async fn draw(spec: ImageSpec) -> Result<Made, Failure> {
 
 /// Heavy work, off the runtime.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Failure::retry("provider_panicked", "the provider broke down"))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Failure::retry("provider_panicked", "the provider broke down"))
 }
 
 fn made(files: Files, model: Option<String>, seed: Option<u32>) -> Made {

@@ -1,0 +1,63 @@
+//! `POST /v1/projects`: start a project.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use domain::ids::ProjectId;
+use domain::project::{Command, CreateProject};
+use domain::settings::Settings;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::App;
+use crate::caller::{Caller, etag};
+use crate::extract::{Base, Json};
+use crate::problem::Problem;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Body {
+    story: String,
+    title: Option<String>,
+    description: Option<String>,
+    style: Option<String>,
+    shot_count: Option<u32>,
+    settings: Option<Settings>,
+}
+
+/// 201 with the project and its `Location`; the same `Idempotency-Key` again answers the first project.
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    base: Base,
+    caller: Caller,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
+    let Json { value, digest } = body;
+    let id = new_id(&app);
+    let command = Command::CreateProject(CreateProject {
+        id,
+        story: value.story,
+        title: value.title.unwrap_or_default(),
+        description: value.description.unwrap_or_default(),
+        style: value.style.unwrap_or_default(),
+        shot_count: value.shot_count,
+        settings: value.settings.unwrap_or_default(),
+    });
+    let created = app.execute(&caller, id, command, digest).await?.receipt.project;
+    let (version, project) = app.project(created, &base).await?;
+    let headers = [(LOCATION, format!("/v1/projects/{created}")), etag(version)];
+    Ok((StatusCode::CREATED, headers, axum::Json(project)).into_response())
+}
+
+/// A UUIDv7 of the present, with fresh random bits.
+fn new_id(app: &App) -> ProjectId {
+    let millis = u64::try_from(app.api.clock.now().timestamp_millis()).unwrap_or(0);
+    let mut random = [0; 10];
+    random.copy_from_slice(&Uuid::new_v4().as_bytes()[..10]);
+    // Six of the first eight bytes' bits are fixed in a UUIDv4; the other bytes of a second one are not.
+    random[6..].copy_from_slice(&Uuid::new_v4().as_bytes()[..4]);
+    ProjectId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+}

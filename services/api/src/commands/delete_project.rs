@@ -1,0 +1,32 @@
+//! `DELETE /v1/projects/{id}`: to the trash. Work is cancelled, the history kept.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::ids::ProjectId;
+use domain::project::Command;
+use serde::Serialize;
+
+use crate::App;
+use crate::caller::{Caller, etag};
+use crate::extract::Path;
+use crate::problem::Problem;
+
+#[derive(Debug, Serialize)]
+struct Deleted {
+    id: ProjectId,
+    version: u64,
+    deleted: bool,
+}
+
+/// 200 with the project's id and last version; again, the same.
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(project): Path<ProjectId>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let receipt = app.execute(&caller, project, Command::DeleteProject, [0; 32]).await?.receipt;
+    let body = Deleted { id: project, version: receipt.version, deleted: true };
+    Ok(([etag(receipt.version)], axum::Json(body)).into_response())
+}

@@ -1,0 +1,47 @@
+//! `POST /v1/tasks/{id}/cancel` and `…/retry`: stop a task, or queue an ended one again.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::ids::TaskId;
+use domain::project::Command;
+use serde::Deserialize;
+
+use super::task_answer;
+use crate::App;
+use crate::caller::Caller;
+use crate::extract::{Base, Json, Path};
+use crate::problem::Problem;
+
+/// There is nothing to say besides which task.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Body {}
+
+/// 200 with the task, which is cancelled; so is all that waits for it.
+pub(crate) async fn cancel(
+    State(app): State<Arc<App>>,
+    Path(task): Path<TaskId>,
+    base: Base,
+    caller: Caller,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
+    let project = app.task_row(task).await?.project_id;
+    let executed = app.execute(&caller, project, Command::CancelTask { task }, body.digest).await?;
+    task_answer(&app, StatusCode::OK, task, executed.receipt.version, &base).await
+}
+
+/// 202 with the task, which waits for a worker again.
+pub(crate) async fn retry(
+    State(app): State<Arc<App>>,
+    Path(task): Path<TaskId>,
+    base: Base,
+    caller: Caller,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
+    let project = app.task_row(task).await?.project_id;
+    let executed = app.execute(&caller, project, Command::RetryTask { task }, body.digest).await?;
+    task_answer(&app, StatusCode::ACCEPTED, task, executed.receipt.version, &base).await
+}

@@ -1,0 +1,36 @@
+//! What changes something: one use case a file.
+
+pub(crate) mod create_project;
+pub(crate) mod delete_project;
+pub(crate) mod end_task;
+pub(crate) mod generate_take;
+pub(crate) mod render_film;
+pub(crate) mod revise_project;
+pub(crate) mod revise_shot;
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use domain::ids::TaskId;
+
+use crate::App;
+use crate::caller::etag;
+use crate::extract::Base;
+use crate::json::{Changed, Task};
+use crate::problem::Problem;
+
+/// The answer that tells of a task: its present state, and where to ask again.
+async fn task_answer(
+    app: &Arc<App>,
+    status: StatusCode,
+    task: TaskId,
+    version: u64,
+    base: &Base,
+) -> Result<Response, Problem> {
+    let row = app.task_row(task).await?;
+    let body = Changed { item: Task::of(row, base), project_version: version };
+    let headers = [(LOCATION, format!("/v1/tasks/{task}")), etag(version)];
+    Ok((status, headers, axum::Json(body)).into_response())
+}

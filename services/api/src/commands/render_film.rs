@@ -1,0 +1,43 @@
+//! `POST /v1/projects/{id}/film`: render the film.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::ids::ProjectId;
+use domain::job::Kind;
+use domain::project::{Command, Parameters};
+use domain::settings::{OnMissing, Quality};
+use serde::Deserialize;
+
+use super::task_answer;
+use crate::App;
+use crate::caller::Caller;
+use crate::execute::Wanted;
+use crate::extract::{Base, Json, Path};
+use crate::problem::Problem;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Body {
+    quality: Option<Quality>,
+    fps: Option<u32>,
+    on_missing: Option<OnMissing>,
+}
+
+/// 202 with the task; the open task of the same specification is answered again.
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    Path(project): Path<ProjectId>,
+    base: Base,
+    caller: Caller,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
+    let Json { value: Body { quality, fps, on_missing }, digest } = body;
+    let parameters = Parameters { quality, fps, on_missing, ..Parameters::default() };
+    let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
+    let executed = app.execute(&caller, project, Command::RenderFilm { parameters }, digest).await?;
+    let task = app.task_of(&executed, &wanted).await?;
+    task_answer(&app, StatusCode::ACCEPTED, task, executed.receipt.version, &base).await
+}

@@ -1,0 +1,71 @@
+//! `PATCH /v1/projects/{id}/shots/{shotId}`: edit a shot, and make again what that outdates.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::ids::{ProjectId, ShotId};
+use domain::project::{Command, ShotPatch};
+use domain::settings::{Mood, Transition};
+use serde::Deserialize;
+
+use crate::App;
+use crate::caller::{Caller, etag};
+use crate::extract::{Base, Json, Path, nullable};
+use crate::json::Changed;
+use crate::problem::Problem;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Body {
+    title: Option<String>,
+    prompt: Option<String>,
+    negative_prompt: Option<String>,
+    narration: Option<String>,
+    mood: Option<Mood>,
+    transition: Option<Transition>,
+    /// Null takes the minimum length away.
+    #[serde(default, deserialize_with = "nullable")]
+    duration: Option<Option<f64>>,
+    locked: Option<bool>,
+    /// False only marks stale.
+    generate: Option<bool>,
+}
+
+/// 200 with the shot as it is then.
+pub(crate) async fn patch(
+    State(app): State<Arc<App>>,
+    Path((project, shot)): Path<(ProjectId, ShotId)>,
+    base: Base,
+    caller: Caller,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
+    let Json { value, digest } = body;
+    let patch = ShotPatch {
+        title: value.title,
+        prompt: value.prompt,
+        negative_prompt: value.negative_prompt,
+        narration: value.narration,
+        mood: value.mood,
+        transition: value.transition,
+        duration: value.duration,
+        locked: value.locked,
+    };
+    let command = Command::ReviseShot { shot, patch, generate: value.generate.unwrap_or(true) };
+    let version = app.execute(&caller, project, command, digest).await?.receipt.version;
+    let body = Changed { item: app.shot(project, shot, &base).await?, project_version: version };
+    Ok(([etag(version)], axum::Json(body)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_may_be_absent_or_taken_away() {
+        let duration = |body| serde_json::from_str::<Body>(body).unwrap().duration;
+        assert_eq!(duration("{}"), None);
+        assert_eq!(duration("{\"duration\":null}"), Some(None));
+        assert_eq!(duration("{\"duration\":4}"), Some(Some(4.0)));
+    }
+}

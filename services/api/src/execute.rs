@@ -1,0 +1,151 @@
+//! Executes a command, and answers once the read tables have what it did.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use domain::ids::{CommandId, ProjectId, ShotId, TaskId};
+use domain::job::Kind;
+use domain::project::{Command, Envelope, Event, Parameters, Task};
+use infra::postgres::event_store::{ExecuteError, Receipt};
+use infra::postgres::tail::{self, Recorded};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::App;
+use crate::caller::Caller;
+use crate::problem::Problem;
+
+/// Most events of one command that are searched for the task it made.
+const EVENTS_OF_A_COMMAND: u64 = 2_000;
+/// A wake-up is worth no wait: without it the readers look a moment later.
+const WAKE_PATIENCE: Duration = Duration::from_millis(50);
+
+/// A command that was executed, now or earlier, and is in the read tables.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    /// What it came to.
+    pub(crate) receipt: Receipt,
+    command: CommandId,
+}
+
+/// What an event says about the command it came from.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Origin {
+    command_id: Option<String>,
+    causation_id: Option<String>,
+}
+
+impl Origin {
+    fn of(recorded: &Recorded) -> Result<Self, Problem> {
+        serde_json::from_str(recorded.metadata.get()).map_err(|error| Problem::internal(error.to_string()))
+    }
+}
+
+impl App {
+    /// Executes a command. `body` is the digest of the request's body.
+    pub(crate) async fn execute(
+        &self,
+        caller: &Caller,
+        project: ProjectId,
+        command: Command,
+        body: [u8; 32],
+    ) -> Result<Executed, Problem> {
+        let context = caller.context(self.api.clock.now(), body);
+        Ok(self.try_execute(project, Envelope { context, if_version: caller.if_version, command }).await??)
+    }
+
+    /// The same with a whole envelope. The inner error is why the command itself was refused.
+    pub(crate) async fn try_execute(
+        &self,
+        project: ProjectId,
+        envelope: Envelope,
+    ) -> Result<Result<Executed, ExecuteError>, Problem> {
+        let (command, cause) = (envelope.context.command, envelope.context.causation.clone());
+        let started = Instant::now();
+        let executed = self.api.store.execute(project, envelope).await;
+        self.metrics.command(started.elapsed());
+        let receipt = match executed {
+            Ok(receipt) => receipt,
+            Err(error) => return Ok(Err(error)),
+        };
+        if receipt.duplicate {
+            self.check_repeat(&receipt, cause.as_deref()).await?;
+        } else {
+            let _ = tokio::time::timeout(WAKE_PATIENCE, self.api.bus.wake()).await;
+        }
+        self.wait_until_read(receipt.project, receipt.version).await?;
+        Ok(Ok(Executed { receipt, command }))
+    }
+
+    /// A repeated key must come with the same body as the first time.
+    async fn check_repeat(&self, receipt: &Receipt, cause: Option<&str>) -> Result<(), Problem> {
+        let before = receipt.version.saturating_sub(1);
+        let last = tail::read_stream(&self.api.pool, receipt.project, before, 1).await?;
+        let first_time = last.first().map(Origin::of).transpose()?.and_then(|origin| origin.causation_id);
+        if first_time.as_deref() == cause {
+            return Ok(());
+        }
+        let detail = "this Idempotency-Key was used for a request with another body";
+        Err(Problem::new(StatusCode::CONFLICT, "idempotency_key_reused", detail))
+    }
+
+    /// The task that a command queued, or that was open for the same already.
+    pub(crate) async fn task_of(&self, executed: &Executed, wanted: &Wanted) -> Result<TaskId, Problem> {
+        let open = executed.receipt.state.as_ref().and_then(|state| {
+            let fits = |task: &Task| wanted.fits(task.kind, task.shot, &task.parameters);
+            state.open_tasks().filter(|(_, task)| fits(task)).map(|(id, _)| id).max()
+        });
+        let found = match open {
+            Some(task) => Some(task),
+            None => self.task_in_log(executed, wanted).await?,
+        };
+        found.ok_or_else(|| Problem::internal("a command made no task"))
+    }
+
+    /// A repeated command's task may have ended since, but its events are still there.
+    async fn task_in_log(&self, executed: &Executed, wanted: &Wanted) -> Result<Option<TaskId>, Problem> {
+        let Executed { receipt, command } = executed;
+        let from = receipt.version.saturating_sub(EVENTS_OF_A_COMMAND);
+        let limit = i64::try_from(receipt.version - from).unwrap_or(i64::MAX);
+        let events = tail::read_stream(&self.api.pool, receipt.project, from, limit).await?;
+        let command = command.to_string();
+        for recorded in events.iter().rev() {
+            if Origin::of(recorded)?.command_id.as_deref() != Some(&command) {
+                return Ok(None);
+            }
+            if let Some(task) = wanted.found_in(&recorded.event) {
+                return Ok(Some(task));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The task that a command is asked for.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// Its kind.
+    pub(crate) kind: Kind,
+    /// Its shot.
+    pub(crate) shot: Option<ShotId>,
+    /// Its parameters, where several such tasks may be open.
+    pub(crate) parameters: Option<Parameters>,
+}
+
+impl Wanted {
+    fn fits(&self, kind: Kind, shot: Option<ShotId>, parameters: &Parameters) -> bool {
+        kind == self.kind
+            && shot == self.shot
+            && self.parameters.as_ref().is_none_or(|wanted| wanted == parameters)
+    }
+
+    fn found_in(&self, event: &Event) -> Option<TaskId> {
+        let (task, fits) = match event {
+            Event::TaskQueued(task) => (task.task_id, self.fits(task.kind, task.shot_id, &task.parameters)),
+            Event::TaskPlanned(task) => (task.task_id, self.fits(task.kind, task.shot_id, &task.parameters)),
+            _ => return None,
+        };
+        fits.then_some(task)
+    }
+}

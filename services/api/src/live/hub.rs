@@ -1,0 +1,206 @@
+//! One listener a watched project: hands what the bus says of it to every open stream, and compares the
+//! log's head every 15 s, so that a message that was lost is noticed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::ws::Utf8Bytes;
+use domain::ids::{ProjectId, TaskId};
+use infra::nats::{LiveMessage, LiveSubscription};
+use infra::runtime::CancellationToken;
+use serde_json::Value;
+use tokio::sync::broadcast::{self, Receiver, Sender, WeakSender};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::message::{self, Message};
+use crate::Api;
+
+/// Updates that a stream may be behind; beyond that it has lagged.
+const BACKLOG: usize = 1_024;
+/// How often the head is read, and streams are sent a sign of life.
+const PING_EVERY: Duration = Duration::from_secs(15);
+/// Time to subscribe, and between attempts.
+const SUBSCRIBE_PATIENCE: Duration = Duration::from_secs(2);
+/// Shortest time between two messages about one task's progress.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
+/// Tasks whose last progress is remembered.
+const PROGRESS_TASKS: usize = 1_024;
+
+/// Something that open streams may want to show.
+#[derive(Debug, Clone)]
+pub(super) enum Update {
+    /// An event; without its text it is to be read from the log.
+    Event { version: u64, text: Option<Utf8Bytes> },
+    /// How far a task is.
+    Progress(Utf8Bytes),
+    /// The log's head, as a sign of life or only to compare.
+    Head { version: u64, ping: bool },
+}
+
+/// The hubs of this process.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    api: Api,
+    shutdown: CancellationToken,
+    hubs: Mutex<HashMap<ProjectId, WeakSender<Update>>>,
+    /// Hubs and streams that are open.
+    running: TaskTracker,
+}
+
+impl Streams {
+    pub(crate) fn new(api: Api, shutdown: CancellationToken) -> Self {
+        Self { api, shutdown, hubs: Mutex::default(), running: TaskTracker::new() }
+    }
+
+    /// Cancelled when all streams should end.
+    pub(super) fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
+    }
+
+    /// Held by each open stream.
+    pub(super) fn token(&self) -> TaskTrackerToken {
+        self.running.token()
+    }
+
+    /// Waits until all have ended, for a while.
+    pub(crate) async fn ended(&self, patience: Duration) {
+        self.running.close();
+        if tokio::time::timeout(patience, self.running.wait()).await.is_err() {
+            tracing::info!("some live streams did not end in time and are cut");
+        }
+    }
+
+    /// Whatever happens in a project from now on.
+    pub(super) fn join(self: &Arc<Self>, project: ProjectId) -> Receiver<Update> {
+        let mut hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hub) = hubs.get(&project).and_then(WeakSender::upgrade) {
+            return hub.subscribe();
+        }
+        let (sender, receiver) = broadcast::channel(BACKLOG);
+        hubs.insert(project, sender.downgrade());
+        let hub = Hub { streams: self.clone(), project, sender, head: 0, progress: HashMap::new() };
+        self.running.spawn(hub.run());
+        receiver
+    }
+
+    /// Forgets a hub that nobody listens to; answers whether it should end.
+    fn leave(&self, project: ProjectId, sender: &Sender<Update>) -> bool {
+        let mut hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
+        let unused = sender.receiver_count() == 0;
+        if unused {
+            hubs.remove(&project);
+        }
+        unused
+    }
+}
+
+struct Hub {
+    streams: Arc<Streams>,
+    project: ProjectId,
+    sender: Sender<Update>,
+    /// The highest version seen.
+    head: u64,
+    /// When each task's progress was last shown.
+    progress: HashMap<TaskId, Instant>,
+}
+
+impl Hub {
+    async fn run(mut self) {
+        let mut pings = pings();
+        let mut live = self.subscribe().await;
+        loop {
+            tokio::select! {
+                () = self.streams.shutdown.cancelled() => return,
+                _ = pings.tick() => {
+                    if self.streams.leave(self.project, &self.sender) {
+                        return;
+                    }
+                    self.compare_head(true).await;
+                }
+                message = next(&mut live) => match message {
+                    Some(message) => self.pass_on(message).await,
+                    None => live = self.subscribe().await,
+                },
+            }
+        }
+    }
+
+    /// Subscribes if the bus answers. What happened before that is only in the log, so its head is
+    /// compared in either case.
+    async fn subscribe(&mut self) -> Option<LiveSubscription> {
+        let watching = self.streams.api.bus.watch(self.project);
+        let live = tokio::time::timeout(SUBSCRIBE_PATIENCE, watching).await.ok().and_then(Result::ok);
+        self.compare_head(false).await;
+        live
+    }
+
+    async fn pass_on(&mut self, message: LiveMessage) {
+        match message {
+            LiveMessage::Event(event) => self.pass_event_on(&event),
+            LiveMessage::Progress(report) => {
+                if self.may_show(report.task_id) {
+                    self.send(Update::Progress(message::progress(&report)));
+                }
+            }
+        }
+        if self.sender.len() > BACKLOG / 2 {
+            // A burst must not outrun streams that are only waiting for their turn.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn pass_event_on(&mut self, event: &Value) {
+        let Some(version) = event["version"].as_u64() else { return };
+        self.head = self.head.max(version);
+        let whole = event.get("payload").is_some();
+        let text = whole.then(|| Message::Event { version, event }.text());
+        self.send(Update::Event { version, text });
+    }
+
+    /// At most ten messages a second about one task.
+    fn may_show(&mut self, task: TaskId) -> bool {
+        let now = Instant::now();
+        if self.progress.len() >= PROGRESS_TASKS {
+            self.progress.retain(|_, shown| now.duration_since(*shown) < PROGRESS_PAUSE);
+        }
+        let shown = self.progress.get(&task);
+        let due = shown.is_none_or(|shown| now.duration_since(*shown) >= PROGRESS_PAUSE);
+        if due {
+            self.progress.insert(task, now);
+        }
+        due
+    }
+
+    async fn compare_head(&mut self, ping: bool) {
+        match self.streams.api.store.load(self.project).await {
+            Ok(loaded) => self.head = self.head.max(loaded.state.version),
+            Err(error) => tracing::debug!(project = %self.project, %error, "the head cannot be read now"),
+        }
+        self.send(Update::Head { version: self.head, ping });
+    }
+
+    fn send(&self, update: Update) {
+        // It fails only when nobody listens just now.
+        let _ = self.sender.send(update);
+    }
+}
+
+fn pings() -> Interval {
+    let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pings
+}
+
+/// The next message; without a subscription, nothing after a while.
+async fn next(live: &mut Option<LiveSubscription>) -> Option<LiveMessage> {
+    match live {
+        Some(live) => live.next().await,
+        None => {
+            tokio::time::sleep(SUBSCRIBE_PATIENCE).await;
+            None
+        }
+    }
+}

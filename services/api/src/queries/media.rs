@@ -1,0 +1,26 @@
+//! `GET /media/{kind}/{name}`: stored media. What is at an address never changes.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use axum::response::Response;
+use domain::asset::AssetKey;
+
+use crate::App;
+use crate::extract::Path;
+use crate::files;
+use crate::problem::Problem;
+
+/// The asset, or the range of it that is asked for.
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    Path((kind, name)): Path<(String, String)>,
+    request: HeaderMap,
+) -> Result<Response, Problem> {
+    let key = AssetKey::parse(&format!("{kind}/{name}")).map_err(|_| files::no_such_media())?;
+    let mut response = files::serve(&app.api.media, &key, &request).await?;
+    let for_ever = HeaderValue::from_static("public, max-age=31536000, immutable");
+    response.headers_mut().insert(CACHE_CONTROL, for_ever);
+    Ok(response)
+}

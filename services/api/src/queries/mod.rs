@@ -1,0 +1,11 @@
+//! What is read: one endpoint, or one list with its item, a file.
+
+pub(crate) mod film;
+pub(crate) mod film_download;
+pub(crate) mod health;
+pub(crate) mod history;
+pub(crate) mod media;
+pub(crate) mod project;
+pub(crate) mod projects;
+pub(crate) mod shots;
+pub(crate) mod tasks;

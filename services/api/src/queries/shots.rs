@@ -1,0 +1,48 @@
+//! `GET /v1/projects/{id}/shots` and `…/shots/{shotId}`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::ids::{ProjectId, ShotId};
+use domain::project::ProjectError;
+use infra::postgres::views::shots;
+
+use crate::App;
+use crate::caller::etag;
+use crate::extract::{Base, MinVersion, Path};
+use crate::json::{Page, Shot};
+use crate::problem::Problem;
+
+/// All shots in their order; a project has 200 at most.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Path(project): Path<ProjectId>,
+    base: Base,
+    at: MinVersion,
+) -> Result<Response, Problem> {
+    let version = app.project_row_at(project, at).await?.version;
+    let page = Page { items: app.shots(project, &base).await?, next_cursor: None };
+    Ok(([etag(version)], axum::Json(page)).into_response())
+}
+
+/// One shot; the project's version is the `ETag`.
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    Path((project, shot)): Path<(ProjectId, ShotId)>,
+    base: Base,
+    at: MinVersion,
+) -> Result<Response, Problem> {
+    let version = app.project_row_at(project, at).await?.version;
+    let shot = app.shot(project, shot, &base).await?;
+    Ok(([etag(version)], axum::Json(shot)).into_response())
+}
+
+impl App {
+    /// A shot of a project.
+    pub(crate) async fn shot(&self, project: ProjectId, shot: ShotId, base: &Base) -> Result<Shot, Problem> {
+        let mut rows = shots::of_project(&self.api.pool, project).await?.into_iter();
+        let row = rows.find(|row| row.id == shot).ok_or(ProjectError::ShotNotFound)?;
+        Ok(Shot::of(row, base))
+    }
+}

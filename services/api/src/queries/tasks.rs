@@ -1,0 +1,50 @@
+//! `GET /v1/projects/{id}/tasks` and `GET /v1/tasks/{id}`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domain::ids::{ProjectId, TaskId};
+use infra::postgres::views::tasks;
+use serde::Deserialize;
+
+use crate::App;
+use crate::cursor;
+use crate::extract::{Base, Path, Query, page_limit};
+use crate::json::{Page, Task};
+use crate::problem::Problem;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Parameters {
+    cursor: Option<String>,
+    limit: Option<i64>,
+}
+
+/// One page of a project's tasks, in the order they were made.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Path(project): Path<ProjectId>,
+    Query(parameters): Query<Parameters>,
+    base: Base,
+) -> Result<axum::Json<Page<Task>>, Problem> {
+    let limit = page_limit(parameters.limit)?;
+    let after = parameters.cursor.as_deref().map(cursor::decode).transpose()?;
+    let after = after.map(|(at, id)| (at, TaskId(id)));
+    app.project_row(project).await?;
+    let mut rows = tasks::of_project(&app.api.pool, project, after, limit + 1).await?;
+    let page = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > page;
+    rows.truncate(page);
+    let last = rows.last().filter(|_| more);
+    let next_cursor = last.map(|row| cursor::encode(row.created_at, row.id.0));
+    let items = rows.into_iter().map(|row| Task::of(row, &base)).collect();
+    Ok(axum::Json(Page { items, next_cursor }))
+}
+
+/// One task.
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    Path(task): Path<TaskId>,
+    base: Base,
+) -> Result<axum::Json<Task>, Problem> {
+    Ok(axum::Json(Task::of(app.task_row(task).await?, &base)))
+}

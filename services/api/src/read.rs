@@ -1,0 +1,135 @@
+//! What several handlers read: a project as a whole, all of one version.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use domain::ids::{ProjectId, TaskId};
+use domain::job::Kind;
+use infra::postgres::views::projects::ProjectRow;
+use infra::postgres::views::tasks::TaskRow;
+use infra::postgres::views::{films, projects, shots, tasks};
+use tokio::time::Instant;
+
+use crate::App;
+use crate::extract::{Base, MinVersion};
+use crate::json::{Film, Project, ProjectSummary, Shot, Task};
+use crate::problem::Problem;
+
+/// How long the read tables may take to have a version.
+const READ_PATIENCE: Duration = Duration::from_secs(2);
+/// Pauses between looks, in milliseconds; the last one repeats.
+const PAUSES: [u64; 7] = [2, 3, 4, 6, 10, 16, 25];
+/// Reads of a project that changes meanwhile are done again so often.
+const CONSISTENT_READS: usize = 4;
+/// Ended tasks that a snapshot shows.
+const ENDED_TASKS: usize = 1_000;
+const TASK_PAGE: i64 = 500;
+
+impl App {
+    /// A project that is not in the trash.
+    pub(crate) async fn project_row(&self, id: ProjectId) -> Result<ProjectRow, Problem> {
+        let row = projects::find(&self.api.pool, id).await?;
+        let row = row.ok_or_else(|| Problem::from(domain::project::ProjectError::NotFound))?;
+        if row.deleted { Err(domain::project::ProjectError::Deleted.into()) } else { Ok(row) }
+    }
+
+    /// The same, at the version that the caller asks for or a later one.
+    pub(crate) async fn project_row_at(&self, id: ProjectId, at: MinVersion) -> Result<ProjectRow, Problem> {
+        let row = self.project_row(id).await?;
+        match at.0 {
+            Some(version) if row.version < version => {
+                self.wait_until_read(id, version).await?;
+                self.project_row(id).await
+            }
+            _ => Ok(row),
+        }
+    }
+
+    /// Waits until the read tables have this version of a project, else 503 `projection_behind`.
+    pub(crate) async fn wait_until_read(&self, id: ProjectId, version: u64) -> Result<(), Problem> {
+        let started = Instant::now();
+        let mut pauses = PAUSES.iter().copied();
+        let mut pause = 0;
+        while projects::version(&self.api.pool, id).await?.is_none_or(|read| read < version) {
+            if started.elapsed() >= READ_PATIENCE {
+                let detail = "the change is stored, but cannot be read yet; ask again in a moment";
+                return Err(Problem::unavailable("projection_behind", detail));
+            }
+            pause = pauses.next().unwrap_or(pause);
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        Ok(())
+    }
+
+    /// A project with its shots and film. All parts are of one version unless it changes all the time.
+    pub(crate) async fn project(&self, id: ProjectId, base: &Base) -> Result<(u64, Project), Problem> {
+        let mut reads_left = CONSISTENT_READS;
+        loop {
+            let row = self.project_row(id).await?;
+            let version = row.version;
+            let shots = self.shots(id, base).await?;
+            let film = self.film(&row, base).await?;
+            let stage = self.stage(&row).await?;
+            reads_left -= 1;
+            if reads_left == 0 || projects::version(&self.api.pool, id).await? == Some(version) {
+                return Ok((version, Project { summary: ProjectSummary::of(row, stage), shots, film }));
+            }
+        }
+    }
+
+    /// A project's shots in their order.
+    pub(crate) async fn shots(&self, id: ProjectId, base: &Base) -> Result<Vec<Shot>, Problem> {
+        let rows = shots::of_project(&self.api.pool, id).await?;
+        Ok(rows.into_iter().map(|row| Shot::of(row, base)).collect())
+    }
+
+    /// A project's newest film.
+    pub(crate) async fn film(&self, project: &ProjectRow, base: &Base) -> Result<Option<Film>, Problem> {
+        let Some(film) = films::newest(&self.api.pool, project.id).await? else { return Ok(None) };
+        let task = tasks::find(&self.api.pool, film.id).await?;
+        let millis = task.and_then(|task| task.made_with).map_or(0, |made| made.millis);
+        Ok(Some(Film::of(film, project.film_stale, millis, base)))
+    }
+
+    /// The first kind of work that is still open.
+    pub(crate) async fn stage(&self, project: &ProjectRow) -> Result<Option<Kind>, Problem> {
+        if project.tasks_open == 0 {
+            return Ok(None);
+        }
+        let counts = tasks::counts(&self.api.pool, project.id).await?;
+        let is_open = |status: &str| !matches!(status, "finished" | "failed" | "cancelled");
+        let open = counts.into_keys().filter(|(_, status)| is_open(status)).map(|(kind, _)| kind);
+        Ok(open.min())
+    }
+
+    /// The open tasks of a project and the newest ended ones, in the order they were made.
+    pub(crate) async fn recent_tasks(&self, id: ProjectId, base: &Base) -> Result<Vec<Task>, Problem> {
+        let mut open = Vec::new();
+        let mut ended = VecDeque::new();
+        let mut after = None;
+        loop {
+            let page = tasks::of_project(&self.api.pool, id, after, TASK_PAGE).await?;
+            let is_last = page.len() < usize::try_from(TASK_PAGE).unwrap_or(usize::MAX);
+            after = page.last().map(|row| (row.created_at, row.id));
+            for row in page {
+                if row.status.is_open() {
+                    open.push(row);
+                } else {
+                    ended.push_back(row);
+                }
+            }
+            ended.drain(..ended.len().saturating_sub(ENDED_TASKS));
+            if is_last {
+                open.extend(ended);
+                open.sort_by_key(|row| (row.created_at, row.id));
+                return Ok(open.into_iter().map(|row| Task::of(row, base)).collect());
+            }
+        }
+    }
+
+    /// A task, of whatever project.
+    pub(crate) async fn task_row(&self, id: TaskId) -> Result<TaskRow, Problem> {
+        let row = tasks::find(&self.api.pool, id).await?;
+        row.ok_or_else(|| Problem::not_found("task_not_found", "there is no such task"))
+    }
+}

@@ -1,0 +1,2 @@
+//! The whole system, from outside.
+fn main() {}
