@@ -106,7 +106,7 @@ impl<P: Provider> JobRunner<P> {
             match self.outcome(claimed, &stop).await {
                 Ended::With(outcome) => self.report(claimed, outcome, &stop).await,
                 Ended::Unwanted => {
-                    tracing::info!(task = %claimed.job.task, "stopped, as nobody wants it any more")
+                    tracing::info!(task = %claimed.job.task, "stopped, as nobody wants it any more");
                 }
             }
         };

@@ -113,7 +113,7 @@ async fn one(
                 return Ok(Uploaded { asset, folder: path.parent().map(Path::to_owned) });
             }
             Ok(UploadReply::Busy { retry_after_ms }) => {
-                tokio::time::sleep(Duration::from_millis(retry_after_ms)).await
+                tokio::time::sleep(Duration::from_millis(retry_after_ms)).await;
             }
             Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
         }

@@ -46,14 +46,19 @@ impl Project {
                 unchanged_since(if_version, self.revised)?;
                 self.revise_project(patch)
             }
-            Command::DeleteProject => Ok(self.delete_project()),
+            Command::DeleteProject => {
+                unchanged_since(if_version, self.revised)?;
+                Ok(self.delete_project())
+            }
             Command::ReviseShot { shot, patch, generate } => {
                 let shot = self.known_shot(*shot)?;
                 unchanged_since(if_version, shot.revised)?;
                 self.revise_shot_content(shot, patch, *generate, ids)
             }
             Command::GenerateTake { shot, kind, parameters } => {
-                self.generate_take(self.known_shot(*shot)?, *kind, parameters, ids)
+                let shot = self.known_shot(*shot)?;
+                unchanged_since(if_version, shot.revised)?;
+                self.generate_take(shot, *kind, parameters, ids)
             }
             Command::RenderFilm { parameters } => self.render_film(parameters, ids),
             Command::CancelTask { task } => self.cancel_task(*task),

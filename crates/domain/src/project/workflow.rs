@@ -11,6 +11,9 @@ pub const MAX_ATTEMPTS: u32 = 4;
 
 /// The facts, and what follows from them, and what follows from that.
 pub(super) fn with_consequences(before: &Project, facts: Vec<Event>, ids: &mut NewIds) -> Vec<Event> {
+    if !facts.iter().any(may_have_consequences) {
+        return facts;
+    }
     let mut project = before.clone();
     let mut events = Vec::with_capacity(facts.len());
     let mut news = facts;
@@ -41,6 +44,11 @@ fn consequences(project: &Project, news: &[Event], ids: &mut NewIds) -> Vec<Even
         }
     }
     events
+}
+
+/// Half of all commands record that a task was started or put off, which is news to no other task.
+fn may_have_consequences(event: &Event) -> bool {
+    !matches!(event, Event::TaskStarted(_) | Event::TaskRetryScheduled(_) | Event::TaskDeferred(_))
 }
 
 fn ends_a_task(event: &Event) -> bool {

@@ -112,7 +112,7 @@ impl DeskSubscription {
             match read(&message) {
                 Some(request) => return Some(request),
                 None => {
-                    tracing::warn!(subject = %message.subject, "a request to the desk that cannot be read")
+                    tracing::warn!(subject = %message.subject, "a request to the desk that cannot be read");
                 }
             }
         }

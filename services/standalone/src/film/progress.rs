@@ -79,13 +79,15 @@ impl Display {
             .sum();
         let words =
             running.first().and_then(|task| state.percent.get(&task.id)).map(|(_, words)| words.clone());
+        let mut waiting = tasks.iter().filter(|task| task.status == TaskStatus::Pending);
+        let put_off = waiting.find_map(|task| task.reason.clone());
         let bar = state.stages.entry(kind).or_insert_with(|| self.bars.add(new_bar(name)));
         bar.set_length(tasks.len() as u64 * STEPS);
         bar.set_position(done as u64 * STEPS + partly);
         let counts = format!("{done}/{}", tasks.len());
         bar.set_message(match (running.len(), words) {
             _ if done == tasks.len() => counts,
-            (0, _) => format!("{counts}  waiting"),
+            (0, _) => format!("{counts}  {}", put_off.as_deref().unwrap_or("waiting")),
             (_, Some(words)) if !words.is_empty() => format!("{counts}  {words}"),
             (count, _) => format!("{counts}  {count} running"),
         });

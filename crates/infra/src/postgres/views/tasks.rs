@@ -193,6 +193,7 @@ fn progress(row: &mut TaskRow, event: &Event, at: DateTime<Utc>) {
             row.status = TaskStatus::Processing;
             row.attempt = event.attempt;
             row.worker = Some(event.worker.clone());
+            row.reason = None;
             row.due_at = None;
             row.started_at = Some(at);
         }
@@ -222,7 +223,7 @@ fn progress(row: &mut TaskRow, event: &Event, at: DateTime<Utc>) {
             row.reason = Some(word(event.reason).to_owned());
         }
         Event::StoryboardAdopted(event) => {
-            row.result = Some(json!({ "shots": event.shots.len(), "title": event.title }))
+            row.result = Some(json!({ "shots": event.shots.len(), "title": event.title }));
         }
         Event::FilmRendered(event) => {
             row.result = Some(json!({ "filmVersion": event.film_version, "film": event.film }));
