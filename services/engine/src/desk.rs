@@ -198,20 +198,26 @@ impl Desk {
     }
 
     async fn answers(&self, project: ProjectId, batch: Vec<Waiting>) -> Result<Vec<Answer>, EngineError> {
-        let loaded = self.engine.store.load(project).await?;
-        let known = self.known_results(&loaded.state, &batch).await?;
-        let mut prepared = Vec::with_capacity(batch.len());
-        let mut envelopes = Vec::new();
-        for waiting in &batch {
-            let item = match waiting {
-                Waiting::Claim(request, _) => self.prepare_claim(&loaded.state, request, &known).await?,
-                Waiting::Result(report, _) => self.prepare_result(report).await?,
-            };
-            if let Prepared::Record(command, _) = &item {
-                envelopes.push(envelope(&self.engine.clock, &actor(waiting), (**command).clone()));
-            }
-            prepared.push(item);
+        let store = &self.engine.store;
+        let (mut loaded, is_newest) = match store.cached(project) {
+            Some(cached) => (cached, false),
+            None => (store.load(project).await?, true),
+        };
+        let mut prepared = self.prepare(&loaded.state, &batch).await?;
+        if !is_newest && prepared.iter().any(|item| matches!(item, Prepared::Answer(_))) {
+            // What is recorded is checked by the append; what is only answered must be so by the log.
+            loaded = store.load(project).await?;
+            prepared = self.prepare(&loaded.state, &batch).await?;
         }
+        let envelopes: Vec<Envelope> = batch
+            .iter()
+            .zip(&prepared)
+            .filter_map(|(waiting, item)| match item {
+                Prepared::Record(command, _) => Some((waiting, command)),
+                Prepared::Answer(_) => None,
+            })
+            .map(|(waiting, command)| envelope(&self.engine.clock, &actor(waiting), (**command).clone()))
+            .collect();
         if envelopes.is_empty() {
             let state = loaded.state;
             return Ok(batch
@@ -220,7 +226,7 @@ impl Desk {
                 .map(|(waiting, item)| self.answer(&state, waiting, item, &Ok(())))
                 .collect());
         }
-        let recorded = self.engine.store.record(project, loaded, &envelopes, &self.fence).await?;
+        let recorded = store.record(project, loaded, &envelopes, &self.fence).await?;
         self.engine.bus.wake().await;
         let mut outcomes = recorded.outcomes.iter();
         let mut answers = Vec::with_capacity(batch.len());
@@ -232,6 +238,18 @@ impl Desk {
             answers.push(self.answer(&recorded.state, waiting, item, outcome));
         }
         Ok(answers)
+    }
+
+    async fn prepare(&self, state: &Project, batch: &[Waiting]) -> Result<Vec<Prepared>, EngineError> {
+        let known = self.known_results(state, batch).await?;
+        let mut prepared = Vec::with_capacity(batch.len());
+        for waiting in batch {
+            prepared.push(match waiting {
+                Waiting::Claim(request, _) => self.prepare_claim(state, request, &known).await?,
+                Waiting::Result(report, _) => self.prepare_result(report).await?,
+            });
+        }
+        Ok(prepared)
     }
 
     fn answer(

@@ -14,7 +14,7 @@ use infra::nats::Bus;
 use infra::postgres::event_store::EventStore;
 use infra::postgres::{self, PgPool};
 use infra::runtime::{Clock, Lifecycle};
-use worker::film::FilmTools;
+use worker::film::{FilmTools, FontFamilies};
 use worker::providers::Provider;
 use worker::providers::builtin::Builtin;
 use worker::providers::builtin::tts::{Piper, Speech, SpeechTools};
@@ -24,7 +24,7 @@ use crate::supervise::{DataFolder, Nats, Postgres};
 use crate::tools::{Places, Tool, Toolbox};
 
 /// Connections that one process keeps to PostgreSQL at most.
-const CONNECTIONS: u32 = 24;
+const CONNECTIONS: u32 = 12;
 /// How long roles, and then servers, have to end.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -232,20 +232,33 @@ fn cores() -> usize {
 
 /// The built-in providers on the tools that were found.
 pub fn builtin(tools: &Toolbox) -> Result<Builtin, Failed> {
+    Ok(Builtin::new(Speech::new(speech_tools(tools), 1), film_tools(tools)?))
+}
+
+/// What speech is made with.
+pub fn speech_tools(tools: &Toolbox) -> SpeechTools {
     let path = |tool: Tool| tools.path(tool).map(PathBuf::from);
-    let missing =
-        |what: &str| Failed::Runtime(format!("{what} is missing; `storytovideo doctor` says how to get it"));
     let piper = path(Tool::Piper)
         .zip(tools.python())
         .map(|(packages, python)| Piper { python: python.to_owned(), packages });
-    let speech = Speech::new(SpeechTools { piper, espeak: path(Tool::EspeakNg) }, 1);
-    let film = FilmTools {
-        ffmpeg: path(Tool::Ffmpeg).ok_or_else(|| missing("ffmpeg"))?,
-        font_files: path(Tool::CjkFont).into_iter().collect(),
-        font_family: tools.font_family().unwrap_or("sans-serif").to_owned(),
+    SpeechTools { piper, espeak: path(Tool::EspeakNg) }
+}
+
+/// What films are made with.
+pub fn film_tools(tools: &Toolbox) -> Result<FilmTools, Failed> {
+    let missing = "ffmpeg is missing; `storytovideo doctor` says how to get it";
+    let ffmpeg = tools.path(Tool::Ffmpeg).ok_or_else(|| Failed::Runtime(missing.to_owned()))?;
+    let latin = tools.latin_font();
+    let files = latin.map(|font| font.path.as_path()).into_iter().chain(tools.path(Tool::CjkFont));
+    Ok(FilmTools {
+        ffmpeg: ffmpeg.to_owned(),
+        font_files: files.map(PathBuf::from).collect(),
+        fonts: FontFamilies {
+            latin: latin.map(|font| font.family.to_owned()),
+            cjk: tools.font_family().unwrap_or("sans-serif").to_owned(),
+        },
         threads: cores(),
-    };
-    Ok(Builtin::new(speech, film))
+    })
 }
 
 fn usage(error: infra::postgres::PostgresError) -> Failed {

@@ -99,15 +99,26 @@ impl EventStore {
 
     /// Executes a user's command. A version conflict is tried again for up to 2 s; the same command id
     /// again has no effect and answers the first receipt.
+    ///
+    /// It is decided on the state in memory, if there is one: the append finds out whether that is the
+    /// newest. Only what is refused, or changes nothing, is decided again on what the log has.
     pub async fn execute(&self, project: ProjectId, envelope: Envelope) -> Result<Receipt, ExecuteError> {
         let command = envelope.context.command;
-        if let Some(receipt) = self.first_receipt(command).await? {
-            return Ok(receipt);
-        }
         let started = Instant::now();
+        let (mut loaded, mut is_newest) = match self.cached(project) {
+            Some(cached) => (cached, false),
+            None => (self.load(project).await?, true),
+        };
         loop {
-            let loaded = self.load(project).await?;
-            let events = loaded.state.decide(&envelope)?;
+            let events = match loaded.state.decide(&envelope) {
+                Ok(events) if !events.is_empty() => events,
+                _ if !is_newest => {
+                    (loaded, is_newest) = (self.load(project).await?, true);
+                    continue;
+                }
+                Ok(_) => return self.nothing_new(project, command, loaded).await,
+                Err(rule) => return self.first_receipt(command).await?.ok_or(rule.into()),
+            };
             let (rows, after) = extend(&loaded, &[(&envelope, events)])?;
             match self.append(project, &rows, Some((command, after.state.version)), None).await? {
                 Appended::Done => {
@@ -122,9 +133,21 @@ impl EventStore {
                 Appended::VersionConflict if started.elapsed() > USER_PATIENCE => {
                     return Err(ExecuteError::Contended);
                 }
-                Appended::VersionConflict => self.forget(project),
+                Appended::VersionConflict => (loaded, is_newest) = (self.load(project).await?, true),
             }
         }
+    }
+
+    /// The receipt of a command that changes nothing, or that did what it asks for when it came first.
+    async fn nothing_new(
+        &self,
+        project: ProjectId,
+        command: CommandId,
+        loaded: Loaded,
+    ) -> Result<Receipt, ExecuteError> {
+        let version = loaded.state.version;
+        let unchanged = Receipt { project, version, duplicate: false, state: Some(loaded.state) };
+        Ok(self.first_receipt(command).await?.unwrap_or(unchanged))
     }
 
     /// Executes what the engine has to record of one project, all in one commit, for as long as it
@@ -136,8 +159,14 @@ impl EventStore {
         envelopes: &[Envelope],
         fence: &Fence,
     ) -> Result<BatchOutcome, PostgresError> {
+        let mut is_newest = false;
         loop {
             let (outcomes, decided) = decide_all(&loaded.state, envelopes);
+            let changes_all = decided.len() == envelopes.len() && decided.iter().all(|(_, events)| !events.is_empty());
+            if !changes_all && !is_newest {
+                (loaded, is_newest) = (self.load(project).await?, true);
+                continue;
+            }
             let (rows, after) = extend(&loaded, &decided)?;
             match self.append(project, &rows, None, Some(fence)).await? {
                 Appended::Done => {
@@ -145,17 +174,20 @@ impl EventStore {
                     return Ok(BatchOutcome { outcomes, state: after.state });
                 }
                 Appended::VersionConflict | Appended::CommandSeenBefore => {
-                    self.forget(project);
-                    loaded = self.load(project).await?;
+                    (loaded, is_newest) = (self.load(project).await?, true);
                 }
             }
         }
     }
 
+    /// The project as this process last saw it, which may be old.
+    pub fn cached(&self, project: ProjectId) -> Option<Loaded> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).get(&project).cloned()
+    }
+
     /// The project as the log has it now. A project that does not exist has version 0.
     pub async fn load(&self, project: ProjectId) -> Result<Loaded, PostgresError> {
-        let kept = self.states.lock().unwrap_or_else(PoisonError::into_inner).get(&project).cloned();
-        let mut loaded = match kept {
+        let mut loaded = match self.cached(project) {
             Some(loaded) => loaded,
             None => snapshot::load(&self.pool, project).await?.unwrap_or_default(),
         };
@@ -198,10 +230,6 @@ impl EventStore {
         if after.state.version / SNAPSHOT_EVERY != version_before / SNAPSHOT_EVERY {
             snapshot::write_behind(self.pool.clone(), project, after.clone());
         }
-    }
-
-    fn forget(&self, project: ProjectId) {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).pop(&project);
     }
 
     async fn first_receipt(&self, command: CommandId) -> Result<Option<Receipt>, PostgresError> {

@@ -60,6 +60,9 @@ impl PostgresError {
     }
 }
 
+/// A connection is taken to be alive for so long after its last use.
+const TRUSTED_FOR: Duration = Duration::from_millis(500);
+
 /// Connects lazily with at most `connections` connections; `name` shows in `pg_stat_activity`.
 pub fn connect(url: &str, connections: u32, name: &str) -> Result<PgPool, PostgresError> {
     let options = PgConnectOptions::from_str(url)
@@ -69,6 +72,15 @@ pub fn connect(url: &str, connections: u32, name: &str) -> Result<PgPool, Postgr
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(3))
+        // A connection that was used a moment ago is not asked whether it is alive: that would double
+        // the round trips of a command.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                let rested = meta.idle_for > TRUSTED_FOR;
+                Ok(!rested || sqlx::Connection::ping(connection).await.is_ok())
+            })
+        })
         .connect_lazy_with(options);
     Ok(pool)
 }

@@ -182,7 +182,11 @@ fn touched_shots<'a>(
         Event::ShotDetailsRevised(event) => vec![event.shot_id],
         Event::ShotLocked(event) => vec![event.shot_id],
         Event::ShotUnlocked(event) => vec![event.shot_id],
-        event => task_of(event).and_then(task).and_then(|row| row.shot_id).into_iter().collect(),
+        event => {
+            // The row is that of the page's end, and may know a shot that did not exist at this event.
+            let shot = task_of(event).and_then(task).and_then(|row| row.shot_id);
+            shot.filter(|id| state.shot(*id).is_some()).into_iter().collect()
+        }
     }
 }
 

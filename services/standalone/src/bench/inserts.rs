@@ -7,16 +7,13 @@ use std::time::Duration;
 use domain::ids::ProjectId;
 use futures::future::try_join_all;
 use infra::postgres::bench::BareInserts;
-use infra::postgres::event_store::EventStore;
 use infra::postgres::tail::{self, Recorded};
-use infra::postgres::{self, PgPool};
-use infra::runtime::Clock;
 use tokio::time::Instant;
 
 use super::statistics::round;
 use super::{progress, story};
 use crate::exit::Failed;
-use crate::stack::Servers;
+use crate::stack::Shared;
 
 /// Numbers of clients that work at once.
 pub(super) const CLIENTS: [u32; 3] = [1, 8, 32];
@@ -40,31 +37,24 @@ struct Client {
     like: Recorded,
 }
 
-pub(super) async fn measure(servers: &Servers) -> Result<Rates, Failed> {
-    let most = CLIENTS.into_iter().max().unwrap_or(1);
-    let pool = postgres::connect(&servers.database_url, most, "bench").map_err(Failed::because)?;
-    postgres::migrate(&pool).await.map_err(Failed::because)?;
-    let store = EventStore::new(pool.clone());
+/// The bare inserts have a connection for each client; the commands share what a process keeps.
+pub(super) async fn measure(shared: &Shared, database_url: &str) -> Result<Rates, Failed> {
     let mut rates = Rates::default();
     for count in CLIENTS {
         progress(&format!("Commands and bare inserts, {count} at once"));
-        let new = (0..count).map(|_| Client::new(&servers.database_url, &pool, &store));
-        let mut clients = try_join_all(new).await?;
+        let mut clients = try_join_all((0..count).map(|_| Client::new(shared, database_url))).await?;
         let (mut inserted, mut executed) = (0, 0);
         for _ in 0..TURNS {
-            inserted += try_join_all(clients.iter_mut().map(Client::insert)).await?.iter().sum::<u64>();
-            executed += try_join_all(clients.iter_mut().map(|client| client.command(&store)))
-                .await?
-                .iter()
-                .sum::<u64>();
+            let turns = try_join_all(clients.iter_mut().map(Client::insert)).await?;
+            inserted += turns.into_iter().sum::<u64>();
+            let turns = try_join_all(clients.iter_mut().map(|client| client.command(shared))).await?;
+            executed += turns.into_iter().sum::<u64>();
         }
         rates.inserts.insert(count, per_second(inserted));
         rates.commands.insert(count, per_second(executed));
-        try_join_all(clients.into_iter().map(|client| client.bare.remove()))
-            .await
-            .map_err(Failed::because)?;
+        let removed = try_join_all(clients.into_iter().map(|client| client.bare.remove())).await;
+        removed.map_err(Failed::because)?;
     }
-    pool.close().await;
     Ok(rates)
 }
 
@@ -74,14 +64,14 @@ fn per_second(done: u64) -> f64 {
 }
 
 impl Client {
-    async fn new(url: &str, pool: &PgPool, store: &EventStore) -> Result<Self, Failed> {
+    async fn new(shared: &Shared, database_url: &str) -> Result<Self, Failed> {
         let project = story::new_project();
-        story::execute(store, &Clock::System, project, story::create(project)).await?;
-        story::execute(store, &Clock::System, project, story::rename(0)).await?;
-        let stream = tail::read_stream(pool, project, 0, 1_000).await.map_err(Failed::because)?;
-        let like =
-            stream.into_iter().last().ok_or_else(|| Failed::Runtime("a rename left no event".to_owned()))?;
-        let bare = BareInserts::connect(url).await.map_err(Failed::because)?;
+        story::execute(shared, project, story::create(project)).await?;
+        story::execute(shared, project, story::rename(0)).await?;
+        let stream = tail::read_stream(&shared.pool, project, 0, 1_000).await.map_err(Failed::because)?;
+        let newest = stream.into_iter().last();
+        let like = newest.ok_or_else(|| Failed::Runtime("a command left no event".to_owned()))?;
+        let bare = BareInserts::connect(database_url).await.map_err(Failed::because)?;
         Ok(Self { project, renamed: 0, bare, like })
     }
 
@@ -95,12 +85,12 @@ impl Client {
         Ok(done)
     }
 
-    async fn command(&mut self, store: &EventStore) -> Result<u64, Failed> {
+    async fn command(&mut self, shared: &Shared) -> Result<u64, Failed> {
         let until = Instant::now() + TURN;
         let mut done = 0;
         while Instant::now() < until {
             self.renamed += 1;
-            story::execute(store, &Clock::System, self.project, story::rename(self.renamed)).await?;
+            story::execute(shared, self.project, story::rename(self.renamed)).await?;
             done += 1;
         }
         Ok(done)

@@ -45,7 +45,7 @@ pub(super) async fn measure(shared: &Shared) -> Result<Latency, Failed> {
             to_worker.push(millis(queued, job));
             to_stream.push(millis(queued, event));
         }
-        story::execute(&shared.store, &shared.clock, project, Command::DeleteProject).await?;
+        story::execute(shared, project, Command::DeleteProject).await?;
         shared.bus.wake().await;
         tokio::time::sleep(REST).await;
     }

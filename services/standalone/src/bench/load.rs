@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::statistics::median;
 use super::{progress, story};
 use crate::exit::Failed;
-use crate::stack::{Servers, Shared};
+use crate::stack::Shared;
 
 /// Lengths of histories, in events.
 pub(super) const EVENTS: [u64; 4] = [10, 100, 1_000, 10_000];
@@ -28,25 +28,22 @@ const REST: Duration = Duration::from_millis(20);
 /// Milliseconds for a command, by the length of the history.
 pub(super) type Load = BTreeMap<u64, f64>;
 
-pub(super) async fn measure(servers: &Servers) -> Result<Load, Failed> {
-    let media = servers.data.media();
-    let shared = Shared::connect(&servers.database_url, &servers.nats_url, &media, "bench").await?;
-    let fence = take_the_lead(&shared).await?;
+pub(super) async fn measure(shared: &Shared) -> Result<Load, Failed> {
+    let fence = take_the_lead(shared).await?;
     let mut load = Load::new();
     for events in EVENTS {
         progress(&format!("Commands on a project with {events} events"));
-        let project = with_history(&shared, events, &fence).await?;
+        let project = with_history(shared, events, &fence).await?;
         let mut times = Vec::new();
         for number in 0..TIMES {
             tokio::time::sleep(REST).await;
             shared.store.clear_cache();
             let started = Instant::now();
-            story::execute(&shared.store, &shared.clock, project, story::rename(u64::MAX - number)).await?;
+            story::execute(shared, project, story::rename(u64::MAX - number)).await?;
             times.push(started.elapsed().as_secs_f64() * 1_000.0);
         }
         load.insert(events, median(times));
     }
-    shared.pool.close().await;
     Ok(load)
 }
 
@@ -60,7 +57,7 @@ pub(super) async fn take_the_lead(shared: &Shared) -> Result<Fence, Failed> {
 /// A project that was renamed until it had so many events.
 async fn with_history(shared: &Shared, events: u64, fence: &Fence) -> Result<ProjectId, Failed> {
     let project = story::new_project();
-    story::execute(&shared.store, &shared.clock, project, story::create(project)).await?;
+    story::execute(shared, project, story::create(project)).await?;
     loop {
         let loaded = shared.store.load(project).await.map_err(Failed::because)?;
         let version = loaded.state.version;

@@ -25,7 +25,7 @@ use worker::providers::bench::Sleeping;
 use crate::cli::{say, say_to_stderr};
 use crate::exit::Failed;
 use crate::roles::interrupted;
-use crate::stack::{Servers, Stack};
+use crate::stack::{Servers, Shared, Stack};
 use report::Report;
 
 /// What a person waits for at most in one part, before the bench gives up.
@@ -66,8 +66,11 @@ fn bench_folder() -> Result<TempDir, Failed> {
 async fn measure(folder: &Path) -> Result<Report, Failed> {
     progress("Starting");
     let servers = start_servers(&folder.join("commands")).await?;
-    let rates = inserts::measure(&servers).await?;
-    let load = load::measure(&servers).await?;
+    let media = servers.data.media();
+    let shared = Shared::connect(&servers.database_url, &servers.nats_url, &media, "storytovideo").await?;
+    let rates = inserts::measure(&shared, &servers.database_url).await?;
+    let load = load::measure(&shared).await?;
+    shared.pool.close().await;
     servers.stop().await?;
 
     // No slot for storyboards: the jobs are ours.

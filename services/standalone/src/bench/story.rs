@@ -5,7 +5,6 @@ use domain::metadata::Context;
 use domain::project::{Command, CreateProject, Envelope, ProjectPatch};
 use domain::settings::Settings;
 use infra::nats::{LiveMessage, LiveSubscription};
-use infra::postgres::event_store::{EventStore, Receipt};
 use infra::runtime::Clock;
 use uuid::Uuid;
 
@@ -62,18 +61,14 @@ pub(super) fn envelope(clock: &Clock, command: Command) -> Envelope {
 }
 
 /// Executes a command as the API does, without waking anybody.
-pub(super) async fn execute(
-    store: &EventStore,
-    clock: &Clock,
-    project: ProjectId,
-    command: Command,
-) -> Result<Receipt, Failed> {
-    store.execute(project, envelope(clock, command)).await.map_err(Failed::because)
+pub(super) async fn execute(shared: &Shared, project: ProjectId, command: Command) -> Result<(), Failed> {
+    let executed = shared.store.execute(project, envelope(&shared.clock, command)).await;
+    executed.map(drop).map_err(Failed::because)
 }
 
 /// Starts a project as the API does, and wakes the readers of the log.
 pub(super) async fn start(shared: &Shared, project: ProjectId) -> Result<(), Failed> {
-    execute(&shared.store, &shared.clock, project, create(project)).await?;
+    execute(shared, project, create(project)).await?;
     shared.bus.wake().await;
     Ok(())
 }

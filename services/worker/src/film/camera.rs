@@ -15,6 +15,24 @@ pub(super) struct Picture {
     pub(super) pixels: Vec<u8>,
 }
 
+/// A picture whose brightness varies less than this (standard deviation, of 255) says nothing.
+pub(super) const FLAT: f64 = 12.0;
+
+impl Picture {
+    /// How much its brightness varies.
+    pub(super) fn contrast(&self) -> f64 {
+        contrast(&self.pixels[..self.size.width * self.size.height])
+    }
+}
+
+/// Standard deviation of brightness.
+pub(super) fn contrast(luma: &[u8]) -> f64 {
+    let count = luma.len().max(1) as f64;
+    let mean = luma.iter().map(|pixel| f64::from(*pixel)).sum::<f64>() / count;
+    let squares = luma.iter().map(|pixel| (f64::from(*pixel) - mean).powi(2)).sum::<f64>();
+    (squares / count).sqrt()
+}
+
 /// Bits of the fraction in kernel weights.
 const WEIGHT_BITS: u32 = 12;
 /// Bits that horizontally filtered rows keep below one level, against rounding twice.

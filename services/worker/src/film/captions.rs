@@ -5,11 +5,14 @@
 
 use serde::Serialize;
 use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
 /// Widths are counted so that 42 Latin or 18 CJK characters fill a line.
 const LATIN: u32 = 3;
 const WIDE: u32 = 7;
 const FULL_LINE: u32 = 42 * LATIN;
+/// Letters of a Latin word, which says about as much as one wide letter.
+const WORD: usize = 5;
 /// Most lines of a caption.
 const LINES: usize = 2;
 /// Share of the frame's width that captions may fill: the safe area.
@@ -64,7 +67,8 @@ impl Layout {
 /// The captions of a narration that is spoken from `first_frame` for `frames`.
 pub fn plan(narration: &str, layout: &Layout, first_frame: u64, frames: u64) -> Vec<Caption> {
     let text = clean(narration);
-    let pieces = pieces(&text);
+    let mut pieces = pieces(&text);
+    break_long_words(&mut pieces, layout.line);
     let texts = split(&pieces, layout.line);
     let weights: Vec<f64> = texts.iter().map(|text| text.iter().map(|piece| piece.weight).sum()).collect();
     let whole: f64 = weights.iter().sum();
@@ -101,10 +105,20 @@ fn is_steering(c: char) -> bool {
         || (c.is_control() && !c.is_whitespace())
 }
 
-/// How good a place is to end a caption, best last.
+/// Whether a text is written in wide letters (Chinese, Japanese, Korean): at least as many of its letters are
+/// wide as a word has Latin ones. Only letters count, since quotes, dashes and ellipses are common to all scripts.
+pub(super) fn is_cjk(text: &str) -> bool {
+    let letters = || text.graphemes(true).filter(|cluster| cluster.chars().all(char::is_alphabetic));
+    let wide = letters().filter(|letter| letter.width() > 1).count();
+    wide > 0 && wide * WORD >= letters().count() - wide
+}
+
+/// How good a place is to end a caption or a line, best last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Break {
-    /// Inside a word: only when the word is longer than a line.
+    /// Nowhere: inside a word, or before a mark that belongs to it.
+    Never,
+    /// Inside a word that is longer than a line.
     Inside,
     /// Between words, or between two characters of a script without spaces.
     Word,
@@ -125,14 +139,17 @@ struct Piece<'a> {
 
 fn pieces(text: &str) -> Vec<Piece<'_>> {
     let clusters: Vec<&str> = text.graphemes(true).collect();
+    // What Unicode calls ambiguous (UAX #11) is as wide as the letters around it.
+    let cjk = is_cjk(text);
+    let is_wide = |cluster: &str| if cjk { cluster.width_cjk() > 1 } else { cluster.width() > 1 };
     let piece = |(at, &cluster): (usize, &_)| {
         let next = clusters.get(at + 1).copied();
-        let after = break_after(&clusters[..=at], next);
+        let after = break_after(&clusters[..=at], next, cjk);
         let wide = is_wide(cluster);
         let pause = match after {
             Break::Sentence => 6.0,
             Break::Clause => 3.0,
-            Break::Word | Break::Inside => 0.0,
+            Break::Word | Break::Inside | Break::Never => 0.0,
         };
         let letter = if wide { 3.0 } else { 1.0 };
         let width = if wide { WIDE } else { LATIN };
@@ -142,24 +159,28 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
 }
 
 /// Judges the place between the last of `before` and `next`.
-fn break_after(before: &[&str], next: Option<&str>) -> Break {
+fn break_after(before: &[&str], next: Option<&str>, cjk: bool) -> Break {
     let Some(next) = next else { return Break::Sentence };
-    if is_closing(next) || before.last().is_some_and(|last| is_opening(last)) {
-        return Break::Inside;
+    let spaced = before.last() == Some(&" ");
+    // After a space these begin a word: ’twas.
+    let begins_word = spaced && matches!(next, "’" | "”");
+    let clings = next == " " || (is_closing(next) && !begins_word);
+    if clings || before.last().is_some_and(|last| is_opening(last)) {
+        return Break::Never;
     }
     // Quotes and brackets that close after a full stop belong to the sentence; a space ends it.
-    let spaced = before.last() == Some(&" ");
     let mark = before.iter().rev().find(|cluster| **cluster != " " && !is_closing_quote(cluster)).copied();
     let last = before.last().copied().unwrap_or_default();
     let at_mark = spaced || is_closing_quote(last) || mark == Some(last);
     match mark.and_then(|mark| mark.chars().next()) {
-        _ if next == " " => Break::Inside,
-        Some('。' | '！' | '？' | '｡' | '…') if at_mark => Break::Sentence,
+        Some('。' | '！' | '？' | '｡') if at_mark => Break::Sentence,
+        Some('…') if spaced || (cjk && at_mark) => Break::Sentence,
         Some('.' | '!' | '?' | '؟' | '۔' | '।' | '॥') if spaced => Break::Sentence,
         Some('，' | '、' | '；' | '：' | '､') if at_mark => Break::Clause,
         Some(',' | ';' | ':' | '—' | '–' | '،' | '؛') if spaced => Break::Clause,
-        _ if spaced || is_wide(last) || is_wide(next) => Break::Word,
-        _ => Break::Inside,
+        _ if spaced || last.width() > 1 || next.width() > 1 => Break::Word,
+        Some('—') if last == "—" => Break::Word,
+        _ => Break::Never,
     }
 }
 
@@ -179,13 +200,14 @@ fn is_opening(cluster: &str) -> bool {
     matches!(cluster, "“" | "‘" | "「" | "『" | "（" | "(" | "[" | "《" | "〈" | "【" | "«")
 }
 
-/// Whether a character fills a square: East Asian scripts and emoji.
-fn is_wide(cluster: &str) -> bool {
-    cluster.chars().any(|c| {
-        matches!(u32::from(c), 0x1100..=0x115f | 0x2600..=0x27bf | 0x2e80..=0x303e | 0x3041..=0xa4cf
-            | 0xa960..=0xa97f | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff01..=0xff60
-            | 0xffe0..=0xffe6 | 0x1f1e6..=0x1faff | 0x20000..=0x3fffd)
-    })
+/// Allows a break between any two letters of a word that alone is longer than a line.
+fn break_long_words(pieces: &mut [Piece<'_>], line: u32) {
+    for word in pieces.chunk_by_mut(|piece, _| piece.after == Break::Never) {
+        if width(word) > line {
+            let inner = word.len() - 1;
+            word[..inner].iter_mut().for_each(|piece| piece.after = Break::Inside);
+        }
+    }
 }
 
 fn width(pieces: &[Piece<'_>]) -> u32 {
@@ -243,6 +265,7 @@ fn best_cut(pieces: &[Piece<'_>], line: u32) -> usize {
             Break::Sentence | Break::Clause => 0.0,
             Break::Word => 0.5,
             Break::Inside => 4.0,
+            Break::Never => continue,
         };
         let cost = (before - share).abs() / share + penalty;
         if cost < best.0 {
@@ -256,7 +279,8 @@ fn fits(pieces: &[Piece<'_>], line: u32) -> bool {
     width(pieces) <= line * LINES as u32 && line_ends(pieces, line).is_some()
 }
 
-/// Where the first of two lines ends so that both fit and are as even as can be; the whole when one line does.
+/// Where the first of two lines ends so that both fit and are as even as can be; the whole when one line does. None
+/// when no place to break makes two lines of it.
 fn line_ends(pieces: &[Piece<'_>], line: u32) -> Option<usize> {
     if width(pieces) <= line {
         return Some(pieces.len());
@@ -268,6 +292,7 @@ fn line_ends(pieces: &[Piece<'_>], line: u32) -> Option<usize> {
             Break::Sentence | Break::Clause => 0,
             Break::Word => line / 5,
             Break::Inside => line * 9,
+            Break::Never => return None,
         };
         (longer <= line).then_some(longer + penalty)
     };
@@ -350,6 +375,34 @@ mod tests {
     }
 
     #[test]
+    fn a_word_beside_curly_quotes_is_not_torn() {
+        let said = lines("“The lamp is broken,” whispered her grandfather, while rain ran down the windows.");
+        let expected = [
+            vec!["“The lamp is broken,”", "whispered her grandfather,"],
+            vec!["while rain ran down the windows."],
+        ];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn marks_common_to_all_scripts_are_as_wide_as_the_letters_around_them() {
+        let widths = |text: &str| pieces(text).iter().map(|piece| piece.width).sum::<u32>();
+        assert_eq!(widths("“It isn’t—” she said…"), 21 * LATIN);
+        assert_eq!(widths("“灯——”她说……"), 9 * WIDE);
+        assert!(!is_cjk("“It isn’t mine to sell,” said 灯…") && is_cjk("“把想说的话放进灯里，”奶奶说") && is_cjk("我的iPhone很好用"));
+    }
+
+    #[test]
+    fn only_a_word_longer_than_a_line_is_broken() {
+        let long = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft";
+        let said = lines(&format!("The {long} met."));
+        assert_eq!(said.concat().concat().replace(' ', ""), format!("The{long}met."));
+        let said = lines("A well-known, self-explanatory counterrevolutionary misinterpretation of incomprehensibilities.");
+        let words: Vec<_> = said.iter().flatten().flat_map(|line| line.split(' ')).collect();
+        assert_eq!(words.len(), 7, "{said:?}");
+    }
+
+    #[test]
     fn a_tall_frame_has_shorter_lines() {
         let tall = Layout::new(720, 1280);
         let captions = plan("The keeper climbed the stairs every night to light the lamp.", &tall, 0, 100);
@@ -383,12 +436,22 @@ mod tests {
         fn nothing_that_is_said_is_lost(narration in "\\PC{0,400}", frames in 400..4000_u64) {
             let layout = Layout::new(1280, 720);
             let text = clean(&narration);
-            let pieces = pieces(&text);
+            let mut pieces = pieces(&text);
+            break_long_words(&mut pieces, layout.line);
             let spoken: String = split(&pieces, layout.line).concat().iter().map(|piece| piece.text).collect();
             prop_assert_eq!(&spoken, &text);
             for caption in plan(&narration, &layout, 0, frames) {
                 prop_assert!((1..=2).contains(&caption.lines.len()), "{:?}", caption);
             }
+        }
+
+        #[test]
+        fn no_word_is_torn(words in proptest::collection::vec("[“(]?[a-z’]{1,20}[,.…”—)]{0,2}", 1..60)) {
+            let said = lines(&words.join(" "));
+            let seen: Vec<&str> = said.iter().flatten().flat_map(|line| line.split(' ')).collect();
+            let told: Vec<&str> = words.iter().flat_map(|word| word.split_inclusive('—')).collect();
+            let seen: Vec<&str> = seen.into_iter().flat_map(|word| word.split_inclusive('—')).collect();
+            prop_assert_eq!(seen, told);
         }
     }
 }

@@ -3,26 +3,25 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::camera::{FLAT, contrast};
 use super::captions;
 use super::error::FilmError;
 use super::ffmpeg::{Ffmpeg, Job};
 use super::plan::{Content, FilmPlan, Look, Profile, Slice};
-use super::segment::Encoder;
+use super::segment::{Encoded, Encoder};
 
 /// How many shots are tried for the poster.
 const POSTER_SHOTS: usize = 3;
-/// A frame whose brightness varies less than this (standard deviation, of 255) says nothing.
-const FLAT: f64 = 12.0;
 
 /// Joins the segments and the sound into `film`. `subtitles`, if given, become a soft track.
 pub(super) async fn join(
     ffmpeg: &Ffmpeg,
     plan: &FilmPlan,
-    segments: &[String],
+    segments: &[Encoded],
     labels: &Labels<'_>,
     film: &Path,
 ) -> Result<(), FilmError> {
-    let list: String = segments.iter().map(|name| format!("file {name}\n")).collect();
+    let list: String = segments.iter().map(|segment| format!("file {}\n", segment.name)).collect();
     let list = format!("ffconcat version 1.0\n{list}");
     let written = tokio::fs::write(ffmpeg.folder.join("segments.ffconcat"), list).await;
     written.map_err(|source| FilmError::Disk { doing: "listing the segments", source })?;
@@ -126,12 +125,4 @@ fn poster_slices(plan: &FilmPlan) -> Vec<Slice> {
     let is_card = |slice: &Slice| matches!(plan.shots[slice.shot].look, Look::Card { .. });
     let pictures: Vec<_> = bodies().filter(|slice| !is_card(slice)).take(POSTER_SHOTS).collect();
     if pictures.is_empty() { bodies().take(1).collect() } else { pictures }
-}
-
-/// Standard deviation of brightness.
-fn contrast(luma: &[u8]) -> f64 {
-    let count = luma.len().max(1) as f64;
-    let mean = luma.iter().map(|pixel| f64::from(*pixel)).sum::<f64>() / count;
-    let squares = luma.iter().map(|pixel| (f64::from(*pixel) - mean).powi(2)).sum::<f64>();
-    (squares / count).sqrt()
 }

@@ -132,18 +132,23 @@ impl Ffmpeg {
     }
 
     /// Runs to the end while `feed`, on a thread of its own, writes its standard input. Returns what it wrote to
-    /// standard output (at most 64 KiB).
-    pub(super) async fn feed(
+    /// standard output (at most 64 KiB), and what `feed` says.
+    pub(super) async fn feed<T: Send + 'static>(
         &self,
         job: &Job,
-        feed: impl FnOnce(File) -> io::Result<()> + Send + 'static,
-    ) -> Result<Vec<u8>, FfmpegError> {
+        feed: impl FnOnce(File) -> io::Result<T> + Send + 'static,
+    ) -> Result<(Vec<u8>, T), FfmpegError> {
         let mut running = self.start(job, Stdio::piped(), Stdio::piped())?;
         let pipe = |source| FfmpegError::Pipe { doing: job.doing, source };
         let stdin = running.child.stdin.take().ok_or_else(|| pipe(io::ErrorKind::BrokenPipe.into()))?;
         let stdin = File::from(stdin.into_owned_fd().map_err(pipe)?);
-        let feeding = blocking(move || feed(stdin));
-        self.finish(running, 65_536, feeding).await
+        let mut fed = None;
+        let feeding = async {
+            fed = Some(blocking(move || feed(stdin)).await?);
+            Ok(())
+        };
+        let output = self.finish(running, 65_536, feeding).await?;
+        Ok((output, fed.ok_or_else(|| pipe(io::ErrorKind::BrokenPipe.into()))?))
     }
 
     /// Runs to the end while `drain`, on a thread of its own, reads its standard output.
@@ -177,6 +182,7 @@ impl Ffmpeg {
             .current_dir(&self.folder)
             .env("HOME", &self.folder)
             .env("XDG_CACHE_HOME", self.folder.join("cache"))
+            .env("FONTCONFIG_FILE", self.folder.join(super::fonts::CONFIGURATION))
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(stderr)
@@ -275,4 +281,47 @@ fn readable(messages: &[u8]) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(8)..];
     if last.is_empty() { "it said nothing".to_owned() } else { last.join(" | ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// A program that reads its input and then does what `script` says, in place of ffmpeg.
+    async fn fed(script: &str, limit: Duration) -> FfmpegError {
+        let ffmpeg = Ffmpeg { program: "sh".into(), folder: std::env::temp_dir(), limit };
+        let job = Job { doing: "trying", arguments: ["-c", script].map(OsString::from).to_vec() };
+        ffmpeg.feed(&job, |mut pipe| pipe.write_all(b"frame")).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_called_that() {
+        let full = fed("cat; echo 'a.mp4: No space left on device' >&2; exit 1", Duration::from_secs(60)).await;
+        assert!(matches!(full, FfmpegError::DiskFull { doing: "trying" }), "{full}");
+    }
+
+    #[tokio::test]
+    async fn the_last_words_of_a_failure_are_kept() {
+        let failed = fed("cat; yes lost | head -n 9999 >&2; echo last words >&2; exit 1", Duration::from_secs(60));
+        let words = failed.await.to_string();
+        assert!(words.ends_with("last words") && words.len() < 200, "{words}");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_takes_too_long_is_ended() {
+        let late = fed("exec sleep 1000", Duration::from_millis(50)).await;
+        assert!(matches!(late, FfmpegError::TooLong { .. }), "{late}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let program = PathBuf::from("/nowhere/ffmpeg");
+        let ffmpeg = Ffmpeg { program, folder: std::env::temp_dir(), limit: Duration::from_secs(60) };
+        let missing = ffmpeg.output(&Job::new("trying"), 0).await.unwrap_err();
+        let failure = domain::job::Failure::from(super::super::FilmError::from(missing));
+        assert_eq!(failure.code, "ffmpeg_missing");
+        assert!(failure.message.contains("/nowhere/ffmpeg: "), "{failure}");
+    }
 }

@@ -1,14 +1,9 @@
-//! Specifications and inputs for the tests of this folder.
-
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+//! Specifications for the tests of this folder.
 
 use domain::asset::AssetKey;
 use domain::ids::ShotId;
 use domain::job::{FilmMusic, FilmShot, FilmSpec, FilmVisual, FilmVoice};
 use domain::settings::{Captions, Fit, Mood, Motion, OnMissing, Quality, Transition};
-
-use super::FilmTools;
 
 pub(super) fn key(kind: &str, number: u32, extension: &str) -> AssetKey {
     AssetKey::new(kind, &format!("{number:064x}"), extension).unwrap()
@@ -73,74 +68,4 @@ pub(super) fn varied_film() -> FilmSpec {
     shots[5].voice = None;
     let music = FilmMusic::Mood { mood: Mood::Calm };
     FilmSpec { width: 1280, height: 720, fps: 24, quality: Quality::Final, music, ..film(shots) }
-}
-
-/// The tools of this machine: ffmpeg from `STORYTOVIDEO_FFMPEG` or `PATH`.
-pub(super) fn tools() -> FilmTools {
-    let ffmpeg =
-        std::env::var_os("STORYTOVIDEO_FFMPEG").map_or_else(|| PathBuf::from("ffmpeg"), PathBuf::from);
-    let version = std::process::Command::new(&ffmpeg).arg("-version").output();
-    assert!(
-        version.is_ok_and(|output| output.status.success()),
-        "this test needs ffmpeg with libx264 and libass: put it on PATH or set STORYTOVIDEO_FFMPEG"
-    );
-    FilmTools { ffmpeg, font_files: Vec::new(), font_family: "sans".to_owned(), threads: 2 }
-}
-
-/// Writes, for each asset of a film, a picture of coloured bars, a clip of noise, or a tone as long as it should
-/// be.
-pub(super) fn make_inputs(spec: &FilmSpec, folder: &Path) -> HashMap<AssetKey, PathBuf> {
-    let mut inputs = HashMap::new();
-    for shot in &spec.shots {
-        if let Some(voice) = &shot.voice {
-            let path = folder.join(voice.asset.as_str().replace('/', "-"));
-            write_tone(&path, voice.duration_seconds);
-            inputs.insert(voice.asset.clone(), path);
-        }
-        match &shot.visual {
-            FilmVisual::Still { picture: asset } => {
-                generate("testsrc2=s=400x200:r=1", "1", folder, asset, &mut inputs);
-            }
-            FilmVisual::Clip { clip: asset, .. } => {
-                generate("testsrc2=s=160x120:r=10", "12", folder, asset, &mut inputs);
-            }
-            FilmVisual::Card => {}
-        }
-    }
-    inputs
-}
-
-fn generate(
-    source: &str,
-    frames: &str,
-    folder: &Path,
-    asset: &AssetKey,
-    inputs: &mut HashMap<AssetKey, PathBuf>,
-) {
-    let path = folder.join(asset.as_str().replace('/', "-"));
-    let made = std::process::Command::new(tools().ffmpeg)
-        .args(["-v", "error", "-y", "-f", "lavfi", "-i", source, "-frames:v", frames])
-        .arg(&path)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    inputs.insert(asset.clone(), path);
-}
-
-/// A mono tone of 440 Hz at 16 kHz, as a speech provider would send its voice.
-pub(super) fn write_tone(path: &Path, seconds: f64) {
-    let samples = (seconds * 16_000.0) as u32;
-    let mut bytes = Vec::new();
-    bytes.extend_from_slice(b"RIFF");
-    bytes.extend_from_slice(&(36 + samples * 2).to_le_bytes());
-    bytes.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    bytes.extend_from_slice(&16_000_u32.to_le_bytes());
-    bytes.extend_from_slice(&32_000_u32.to_le_bytes());
-    bytes.extend_from_slice(b"\x02\0\x10\0data");
-    bytes.extend_from_slice(&(samples * 2).to_le_bytes());
-    for at in 0..samples {
-        let tone = (f64::from(at) / 16_000.0 * 440.0 * std::f64::consts::TAU).sin();
-        bytes.extend_from_slice(&((tone * 3_000.0) as i16).to_le_bytes());
-    }
-    std::fs::write(path, bytes).unwrap();
 }

@@ -10,6 +10,7 @@ mod error;
 mod ffmpeg;
 #[cfg(test)]
 mod fixtures;
+mod fonts;
 mod frame;
 mod input;
 mod loudness;
@@ -18,8 +19,6 @@ pub mod plan;
 mod segment;
 mod sound;
 mod subtitles;
-#[cfg(test)]
-mod tests;
 mod verify;
 
 use std::collections::{BTreeSet, HashMap};
@@ -43,7 +42,7 @@ pub use plan::{FilmPlan, PlanError};
 use compose::Labels;
 use ffmpeg::{Ffmpeg, blocking};
 use input::Inputs;
-use segment::{Encoder, Held};
+use segment::{Encoded, Encoder, Held};
 use sound::{Mix, Voice};
 
 /// No render may take longer.
@@ -61,10 +60,20 @@ pub struct FilmTools {
     /// Fonts for captions and title cards; together they should hold the film's script. Where a letter is in none
     /// of them, those of the system are asked.
     pub font_files: Vec<PathBuf>,
-    /// The family to write in, as the first file names it; for example `WenQuanYi Micro Hei`.
-    pub font_family: String,
+    /// The families to write in, as the files name them.
+    pub fonts: FontFamilies,
     /// How many segments are encoded at a time; the cores that a render may use.
     pub threads: usize,
+}
+
+/// The families of fonts that captions are written in. A letter that is not in the one is taken from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FontFamilies {
+    /// For every script but Chinese, Japanese and Korean; for example `DejaVu Sans`. A Chinese font draws curly
+    /// quotes, apostrophes and ellipses as wide as its characters: without this family they are written straight.
+    pub latin: Option<String>,
+    /// For Chinese, Japanese and Korean; for example `Noto Sans CJK SC`.
+    pub cjk: String,
 }
 
 /// How far a render is.
@@ -200,7 +209,7 @@ impl Render<'_> {
             ffmpeg,
             plan: &plan,
             inputs: &inputs,
-            font_family: &self.tools.font_family,
+            fonts: &self.tools.fonts,
             threads: (self.tools.threads / plan.segments.len()).max(1),
             pictures: Held::of(&plan),
         };
@@ -208,6 +217,7 @@ impl Render<'_> {
         self.write_captions(&plan, &srt, &vtt).await?;
         let (segments, sound) = self.encode(&encoder, voices).await?;
         warnings.extend(sound.warning);
+        warnings.extend(blackness(&plan, &segments));
         self.report(Stage::Joining, plan.frames, plan.frames);
         let labels = Labels {
             title: &spec.title,
@@ -231,10 +241,10 @@ impl Render<'_> {
     /// Makes the folder of the parts, puts the fonts there, and looks at the inputs.
     async fn prepare(&self, folder: &Path) -> Result<Inputs, FilmError> {
         self.report(Stage::Measuring, 0, 0);
-        let (folder, fonts) = (folder.to_owned(), self.tools.font_files.clone());
+        let (folder, files) = (folder.to_owned(), self.tools.font_files.clone());
         let (spec, paths) = (self.spec.clone(), self.inputs.clone());
         let look = blocking(move || {
-            place_fonts(&folder.join("fonts"), &fonts)?;
+            fonts::place(&folder, &files)?;
             Ok(Inputs::check(&spec, &paths))
         });
         look.await.map_err(|source| FilmError::Disk { doing: "preparing", source })?
@@ -287,7 +297,7 @@ impl Render<'_> {
     }
 
     /// Encodes all segments, a few at a time, and the sound beside them.
-    async fn encode(&self, encoder: &Encoder<'_>, voices: Voices) -> Result<(Vec<String>, Sound), FilmError> {
+    async fn encode(&self, encoder: &Encoder<'_>, voices: Voices) -> Result<(Vec<Encoded>, Sound), FilmError> {
         let plan = encoder.plan;
         let drawn = Arc::new(AtomicU64::new(0));
         let segment = |index| {
@@ -325,20 +335,35 @@ impl Render<'_> {
     }
 }
 
+/// Warns of shots on which nothing is seen; a picture or clip may be meant to be black.
+fn blackness(plan: &FilmPlan, segments: &[Encoded]) -> Vec<String> {
+    let seconds = |frame: u64| frame as f64 / f64::from(plan.profile.fps);
+    let black = plan.segments.iter().zip(segments).filter(|(_, encoded)| encoded.black);
+    black
+        .map(|(segment, _)| {
+            let (from, to) = (seconds(segment.first_frame), seconds(segment.first_frame + segment.frames));
+            format!("nothing but black is seen from {from:.1} s to {to:.1} s")
+        })
+        .collect()
+}
+
 /// What came of the sound.
 struct Sound {
     audible: bool,
     warning: Option<String>,
 }
 
-/// Puts the fonts where the caption renderer is told to look, under names that need no quoting.
-fn place_fonts(folder: &Path, fonts: &[PathBuf]) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    for (index, font) in fonts.iter().enumerate() {
-        let extension =
-            if font.extension().is_some_and(|extension| extension == "ttc") { "ttc" } else { "ttf" };
-        let font = std::path::absolute(font)?;
-        std::os::unix::fs::symlink(font, folder.join(format!("font-{index}.{extension}")))?;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_render_may_run_on_any_thread() {
+        fn assert_send<T: Send>(_: &T) {}
+        let fonts = FontFamilies { latin: None, cjk: "sans".to_owned() };
+        let tools = FilmTools { ffmpeg: "ffmpeg".into(), font_files: Vec::new(), fonts, threads: 1 };
+        let (spec, inputs) = (fixtures::film(Vec::new()), HashMap::new());
+        let cancel = CancellationToken::new();
+        assert_send(&render(&spec, &inputs, &tools, Path::new("/"), |_| {}, &cancel));
     }
-    Ok(())
 }

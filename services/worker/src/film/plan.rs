@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::captions::{self, Caption, Layout};
 
 /// Raised whenever the same specification gives other pixels or sound than before.
-pub const PLAN_VERSION: u32 = 1;
+pub const PLAN_VERSION: u32 = 2;
 
 /// Samples per second of every sound in a film.
 pub const SAMPLE_RATE: u32 = 48_000;

@@ -11,14 +11,16 @@ use domain::asset::AssetKey;
 use domain::settings::{Fit, Quality};
 use tokio::sync::Mutex;
 
-use super::camera::{Lens, Picture};
+use super::camera::{FLAT, Lens, Picture};
 use super::error::FilmError;
 use super::ffmpeg::{Decoder, Ffmpeg, FfmpegError, Job, blocking};
 use super::frame::{Size, mix};
 use super::input::Inputs;
 use super::plan::{Camera, Content, FilmPlan, Look, Profile, Segment, Slice};
-use super::subtitles;
+use super::{FontFamilies, fonts, subtitles};
 
+/// Brightest luma, of 16 to 235, of a frame on which nothing is seen.
+const BLACK: u8 = 24;
 /// Background of title cards.
 const CARD_COLOUR: &str = "0x14161c";
 
@@ -27,7 +29,7 @@ pub(super) struct Encoder<'a> {
     pub(super) ffmpeg: Ffmpeg,
     pub(super) plan: &'a FilmPlan,
     pub(super) inputs: &'a Inputs,
-    pub(super) font_family: &'a str,
+    pub(super) fonts: &'a FontFamilies,
     pub(super) threads: usize,
     pub(super) pictures: Vec<Mutex<Held>>,
 }
@@ -50,6 +52,15 @@ impl Held {
     }
 }
 
+/// A segment that was encoded.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    /// Its file in the folder.
+    pub(super) name: String,
+    /// Whether nothing is seen on any of its frames.
+    pub(super) black: bool,
+}
+
 /// Where a segment's frames come from, one after the other.
 enum Source {
     Still { picture: Arc<Picture>, camera: Camera, at: u64, frames: u64, lens: Box<Lens> },
@@ -57,13 +68,12 @@ enum Source {
 }
 
 impl Encoder<'_> {
-    /// Encodes a segment into `segment-<index>.mp4` in the folder, and returns its name. `drawn` is told of each
-    /// frame.
+    /// Encodes a segment into `segment-<index>.mp4` in the folder. `drawn` is told of each frame.
     pub(super) async fn encode(
         &self,
         index: usize,
         drawn: impl Fn() + Send + 'static,
-    ) -> Result<String, FilmError> {
+    ) -> Result<Encoded, FilmError> {
         let segment = &self.plan.segments[index];
         let size = Size::new(self.plan.profile.width, self.plan.profile.height);
         let mut sources = Vec::new();
@@ -79,9 +89,13 @@ impl Encoder<'_> {
         let job = encode_job(&self.plan.profile, filter, self.threads, &name);
         let (content, frames) = (segment.content, segment.frames);
         let drawing = move |pipe| draw(content, frames, size, sources, pipe, &drawn);
-        let report = self.ffmpeg.feed(&job, drawing).await.map_err(|error| self.blame(segment, error))?;
+        let fed = self.ffmpeg.feed(&job, drawing).await;
+        let (report, seen) = fed.map_err(|error| self.blame(segment, error))?;
+        if seen.frozen {
+            return Err(FilmError::Wrong(format!("the picture of segment {index} stands still")));
+        }
         match encoded_frames(&report) {
-            Some(encoded) if encoded == frames => Ok(name),
+            Some(encoded) if encoded == frames => Ok(Encoded { name, black: seen.black }),
             encoded => Err(FilmError::Segment { index, expected: frames, encoded: encoded.unwrap_or(0) }),
         }
     }
@@ -197,11 +211,11 @@ impl Encoder<'_> {
     async fn card_job(&self, title: &str, index: usize) -> Result<Job, FilmError> {
         let Profile { width, height, .. } = self.plan.profile;
         let name = format!("card-{index}.ass");
-        self.write(&name, subtitles::card(title, width, height, self.font_family)).await?;
+        self.write(&name, subtitles::card(title, width, height, self.fonts)).await?;
         let background = format!("color=c={CARD_COLOUR}:s={width}x{height}:r=1,format=yuv420p");
         Ok(Job::new("drawing a title card")
             .args(["-f", "lavfi", "-i", &background])
-            .args(["-vf", &format!("ass={name}:fontsdir=fonts")]))
+            .args(["-vf", &drawing(&name)]))
     }
 
     async fn captions_filter(&self, index: usize, segment: &Segment) -> Result<Option<String>, FilmError> {
@@ -211,8 +225,8 @@ impl Encoder<'_> {
         }
         let Profile { width, height, fps, .. } = self.plan.profile;
         let name = format!("captions-{index}.ass");
-        self.write(&name, subtitles::ass(&captions, width, height, fps, self.font_family)).await?;
-        Ok(Some(format!("ass={name}:fontsdir=fonts")))
+        self.write(&name, subtitles::ass(&captions, width, height, fps, self.fonts)).await?;
+        Ok(Some(drawing(&name)))
     }
 
     async fn write(&self, name: &str, text: String) -> Result<(), FilmError> {
@@ -222,6 +236,14 @@ impl Encoder<'_> {
 }
 
 impl Source {
+    /// Whether each of its frames must differ from the one before.
+    fn moves(&self) -> bool {
+        match self {
+            Self::Clip { .. } => false,
+            Self::Still { picture, camera, .. } => camera.from != camera.to && picture.contrast() >= FLAT,
+        }
+    }
+
     /// Draws its next frame.
     fn next(&mut self, frame: &mut [u8]) -> io::Result<()> {
         match self {
@@ -236,6 +258,14 @@ impl Source {
     }
 }
 
+/// What was seen while a segment was drawn.
+struct Seen {
+    /// Nothing on any frame.
+    black: bool,
+    /// The last frame equals the first although the camera moves.
+    frozen: bool,
+}
+
 /// Draws a segment's frames and writes them to the encoder.
 fn draw(
     content: Content,
@@ -244,9 +274,11 @@ fn draw(
     mut sources: Vec<Source>,
     mut pipe: File,
     drawn: &dyn Fn(),
-) -> io::Result<()> {
+) -> io::Result<Seen> {
     let mut frame = vec![0; size.bytes()];
     let mut other = vec![0; size.bytes()];
+    let mut first = Vec::new();
+    let mut seen = Seen { black: true, frozen: frames > 1 && sources.iter().any(Source::moves) };
     for at in 0..frames {
         match (content, sources.as_mut_slice()) {
             (Content::Transition { kind, .. }, [from, to]) => {
@@ -258,10 +290,16 @@ fn draw(
             (_, [source, ..]) => source.next(&mut frame)?,
             (_, []) => return Err(io::ErrorKind::NotFound.into()),
         }
+        let luma = &frame[..size.width * size.height];
+        seen.black = seen.black && luma.iter().all(|pixel| *pixel <= BLACK);
+        if at == 0 && seen.frozen {
+            first.extend_from_slice(luma);
+        }
+        seen.frozen = seen.frozen && (at + 1 < frames || first == luma);
         pipe.write_all(&frame)?;
         drawn();
     }
-    Ok(())
+    Ok(seen)
 }
 
 /// The same parameters for every segment of a film, whatever is in it: only so can they be joined by copying.
@@ -293,6 +331,11 @@ fn encode_job(profile: &Profile, filter: Option<String>, threads: usize, name: &
         // One tick a frame, so that joining many segments rounds nothing.
         .args(["-video_track_timescale", &fps.to_string(), "-nostats", "-progress", "pipe:1"])
         .args(["-f", "mp4", name])
+}
+
+/// A filter that draws a script of captions with the fonts of the render.
+fn drawing(script: &str) -> String {
+    format!("ass={script}:fontsdir={}", fonts::FOLDER)
 }
 
 /// How many frames the encoder says it made, from its last progress report.

@@ -380,13 +380,12 @@ pub(super) async fn encode(ffmpeg: &Ffmpeg, mix: Mix) -> Result<bool, FilmError>
     let job = Job::new("encoding the sound")
         .args(["-f", "f32le", "-ar", &rate, "-ac", "2", "-i", "pipe:0"])
         .args(["-c:a", "aac", "-b:a", "160k", "-f", "mp4", "sound.m4a"]);
-    let (audible, heard) = std::sync::mpsc::sync_channel(1);
     let feed = move |pipe: File| {
         let mut pipe = BufWriter::with_capacity(1 << 16, pipe);
         let is_audible = mix.write(&mut pipe)?;
-        _ = audible.send(is_audible);
-        pipe.flush()
+        pipe.flush()?;
+        Ok(is_audible)
     };
-    ffmpeg.feed(&job, feed).await?;
-    Ok(heard.try_recv().unwrap_or(false))
+    let (_, is_audible) = ffmpeg.feed(&job, feed).await?;
+    Ok(is_audible)
 }

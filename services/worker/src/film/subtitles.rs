@@ -4,7 +4,12 @@
 
 use std::fmt::Write;
 
-use super::captions::{Caption, Layout, clean};
+use super::FontFamilies;
+use super::captions::{Caption, Layout, clean, is_cjk};
+
+/// How much smaller other fonts are asked for than those of Chinese: renderers count the height of a whole line,
+/// which is larger above and below Chinese characters.
+const LATIN_SIZE: f64 = 0.9;
 
 /// The captions as SubRip.
 pub(super) fn srt(captions: &[Caption], fps: u32) -> String {
@@ -29,57 +34,75 @@ pub(super) fn vtt(captions: &[Caption], fps: u32) -> String {
 }
 
 /// The captions as a script for libass, for frames of this size in pixels.
-pub(super) fn ass(captions: &[Caption], width: u32, height: u32, fps: u32, family: &str) -> String {
+pub(super) fn ass(captions: &[Caption], width: u32, height: u32, fps: u32, fonts: &FontFamilies) -> String {
     let size = Layout::new(width, height).font_size;
     // A tall film is watched under a player's own buttons: keep clear of the lowest eighth.
     let share = if height > width { 0.14 } else { 0.06 };
-    let style = Style { size, outline: size / 13.0, margin: f64::from(height) * share, alignment: 2 };
-    let mut script = header(width, height, family, &style);
+    let look = Look { size, outline: size / 13.0, margin: f64::from(height) * share, alignment: 2 };
+    let mut script = header(width, height, fonts, &look);
     for caption in captions {
         let (from, to) = times(caption, fps);
-        event(&mut script, from, to, &join(caption, "\\N", ass_text));
+        event(&mut script, from, to, fonts, &caption.lines);
     }
     script
 }
 
 /// A title card as a script for libass: the words in the middle of the frame, for one second.
-pub(super) fn card(title: &str, width: u32, height: u32, family: &str) -> String {
+pub(super) fn card(title: &str, width: u32, height: u32, fonts: &FontFamilies) -> String {
     let size = f64::from(width.min(height)) * 0.08;
-    let script = header(width, height, family, &Style { size, outline: 0.0, margin: 0.0, alignment: 5 });
+    let mut script = header(width, height, fonts, &Look { size, outline: 0.0, margin: 0.0, alignment: 5 });
     let shown: String = clean(title).chars().take(160).collect();
-    let mut script = script;
-    event(&mut script, 0, 1_000, &ass_text(&shown));
+    event(&mut script, 0, 1_000, fonts, &[shown]);
     script
 }
 
-/// The numbers in which the looks differ, in pixels; `alignment` as on a keypad.
-struct Style {
+/// The numbers in which captions and cards differ, in pixels; `alignment` as on a keypad.
+struct Look {
     size: f64,
     outline: f64,
     margin: f64,
     alignment: u8,
 }
 
-fn header(width: u32, height: u32, family: &str, style: &Style) -> String {
-    // A comma would end the field.
-    let family: String = family.chars().filter(|c| *c != ',' && !c.is_control()).collect();
-    let Style { size, outline, margin, alignment } = style;
+/// Everything before the words, with a style for Chinese and its kin and one for all other scripts.
+fn header(width: u32, height: u32, fonts: &FontFamilies, look: &Look) -> String {
     let side = f64::from(width) * 0.07;
-    // Encoding -1 lets each line find its own direction; wrap style 0 keeps lines even if one is still too long.
-    format!(
+    let mut header = format!(
         "[Script Info]\nScriptType: v4.00+\nPlayResX: {width}\nPlayResY: {height}\nWrapStyle: 0\n\
          ScaledBorderAndShadow: yes\nYCbCr Matrix: TV.709\n\n[V4+ Styles]\n\
          Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, \
          Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, \
-         MarginL, MarginR, MarginV, Encoding\n\
-         Style: Default,{family},{size:.1},&H00FFFFFF,&H00FFFFFF,&H20101010,&H80000000,0,0,0,0,100,100,0,0,1,\
-         {outline:.1},0,{alignment},{side:.0},{side:.0},{margin:.0},-1\n\n[Events]\n\
-         Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
-    )
+         MarginL, MarginR, MarginV, Encoding\n"
+    );
+    let Look { size, outline, margin, alignment } = look;
+    let latin = fonts.latin.as_deref().map_or((&*fonts.cjk, *size), |family| (family, size * LATIN_SIZE));
+    for (name, (family, size)) in [("Cjk", (&*fonts.cjk, *size)), ("Latin", latin)] {
+        // A comma would end the field.
+        let family: String = family.chars().filter(|c| *c != ',' && !c.is_control()).collect();
+        // Encoding -1 lets each line find its own direction; wrap style 0 keeps lines even if one is still too long.
+        _ = writeln!(
+            header,
+            "Style: {name},{family},{size:.1},&H00FFFFFF,&H00FFFFFF,&H20101010,&H80000000,0,0,0,0,100,100,0,0,1,\
+             {outline:.1},0,{alignment},{side:.0},{side:.0},{margin:.0},-1"
+        );
+    }
+    header + "\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
 }
 
-fn event(script: &mut String, from: u64, to: u64, text: &str) {
-    _ = writeln!(script, "Dialogue: 0,{},{},Default,,0,0,0,,{text}", centis(from), centis(to));
+fn event(script: &mut String, from: u64, to: u64, fonts: &FontFamilies, lines: &[String]) {
+    let cjk = is_cjk(&lines.concat());
+    let style = if cjk { "Cjk" } else { "Latin" };
+    let lines: Vec<_> = lines.iter().map(|line| ass_text(line)).collect();
+    let mut text = lines.join("\\N");
+    if !cjk && fonts.latin.is_none() {
+        text = narrow_marks(&text);
+    }
+    _ = writeln!(script, "Dialogue: 0,{},{},{style},,0,0,0,,{text}", centis(from), centis(to));
+}
+
+/// A Chinese font draws these as wide as its characters, which tears Latin words apart: `isn’ t`.
+fn narrow_marks(text: &str) -> String {
+    text.replace(['‘', '’'], "'").replace(['“', '”'], "\"").replace('…', "...")
 }
 
 fn join(caption: &Caption, separator: &str, text: impl Fn(&str) -> String) -> String {
@@ -139,12 +162,33 @@ mod tests {
         assert!(text.contains("&lt;b&gt;--&gt;") && text.contains("a &amp; b"), "{text}");
     }
 
+    fn script(lines: &[&str], latin: Option<&str>) -> String {
+        let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+        let fonts = FontFamilies { latin: latin.map(str::to_owned), cjk: "Evil, Font\n[Events]".to_owned() };
+        ass(&[Caption { first_frame: 36, frames: 30, lines }], 1280, 720, 24, &fonts)
+    }
+
     #[test]
     fn the_script_has_no_commands_but_its_own() {
-        let script = ass(&hostile(), 1280, 720, 24, "Evil, Font\n[Events]");
+        let script = script(&["{\\an8}<b>--> \\N", "a & b"], Some("Sans"));
         let dialogue = script.lines().last().unwrap_or_default();
-        assert_eq!(dialogue, "Dialogue: 0,0:00:01.50,0:00:02.75,Default,,0,0,0,,(/an8)<b>--> /N\\Na & b");
-        assert!(script.contains("Style: Default,Evil Font[Events],43.2,"), "{script}");
+        assert_eq!(dialogue, "Dialogue: 0,0:00:01.50,0:00:02.75,Latin,,0,0,0,,(/an8)<b>--> /N\\Na & b");
+        assert!(script.contains("Style: Cjk,Evil Font[Events],43.2,"), "{script}");
+        assert!(script.contains("Style: Latin,Sans,38.9,"), "{script}");
+    }
+
+    #[test]
+    fn chinese_is_written_in_its_own_font_and_everything_else_in_the_other() {
+        let style = |line: &str| script(&[line], Some("Sans")).contains(",Latin,,");
+        assert!(style("“The lamp is broken,”") && style("1990…") && style("Привет — мир"));
+        assert!(!style("“把想说的话放进灯里，”") && !style("我的iPhone很好用"));
+    }
+
+    #[test]
+    fn where_there_is_only_a_chinese_font_latin_words_keep_together() {
+        let script = script(&["“It isn’t…”"], None);
+        assert!(script.ends_with(",,\"It isn't...\"\n"), "{script}");
+        assert!(script.contains("Style: Latin,Evil Font[Events],43.2,"), "{script}");
     }
 
     #[test]

@@ -89,10 +89,7 @@ impl PiperPool {
 /// A resident Python process. Killed when dropped; ends by itself when its input ends.
 #[derive(Debug)]
 struct Process {
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "held so that the process is killed when this is dropped")
-    )]
+    #[expect(dead_code, reason = "held so that the process is killed when this is dropped")]
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
@@ -171,22 +168,4 @@ async fn limit<T>(
     work: impl Future<Output = Result<T, SpeakError>>,
 ) -> Result<T, SpeakError> {
     tokio::time::timeout(limit, work).await.unwrap_or(Err(SpeakError::TooSlow(limit)))
-}
-
-#[cfg(test)]
-impl PiperPool {
-    /// Kills the processes that wait for work, as the system might.
-    pub(super) async fn kill_idle(&self) {
-        let mut idle = std::mem::take(&mut *self.idle.lock().unwrap());
-        assert!(!idle.is_empty());
-        for process in &mut idle {
-            process.child.kill().await.unwrap();
-        }
-        *self.idle.lock().unwrap() = idle;
-    }
-
-    /// How many processes wait for work.
-    pub(super) fn idle_count(&self) -> usize {
-        self.idle.lock().unwrap().len()
-    }
 }
