@@ -8,13 +8,13 @@ use domain::project::Event;
 use infra::postgres::checkpoint;
 use infra::postgres::dispatches::{self, Change, ToSend, Window};
 use infra::postgres::leadership::Fence;
-use infra::postgres::tail::{self, Place, Recorded};
+use infra::postgres::tail::{Place, Recorded, Tail};
 use tokio::time::Instant;
 
 use crate::looping::{Reader, Step};
 use crate::{Engine, EngineError, Leases};
 
-const PAGE: i64 = 1_000;
+const PAGE: usize = 1_000;
 /// A job may be on its way to the queue for so long.
 const SENDING_GRACE_SECONDS: f64 = 5.0;
 
@@ -22,6 +22,7 @@ const SENDING_GRACE_SECONDS: f64 = 5.0;
 #[derive(Debug)]
 pub struct Dispatcher {
     engine: Engine,
+    tail: Tail,
     fence: Fence,
     leases: Arc<Mutex<Leases>>,
     place: Option<Place>,
@@ -31,8 +32,8 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(engine: Engine, fence: Fence, leases: Arc<Mutex<Leases>>) -> Self {
-        Self { engine, fence, leases, place: None, more_waits: true, reconciled_at: None }
+    pub(crate) fn new(engine: Engine, tail: Tail, fence: Fence, leases: Arc<Mutex<Leases>>) -> Self {
+        Self { engine, tail, fence, leases, place: None, more_waits: true, reconciled_at: None }
     }
 
     /// What a kind may have in the queue and in flight: twice the live slots, and never too few to wake
@@ -118,7 +119,7 @@ impl Reader for Dispatcher {
             Some(place) => place,
             None => checkpoint::load(&self.engine.pool, dispatches::READER).await?,
         };
-        let page = tail::read_page(&self.engine.pool, place, PAGE).await?;
+        let page = self.tail.page(place, PAGE).await?;
         let reached = page.last().map_or(place, |last| last.place);
         self.more_waits |=
             std::mem::take(&mut self.leases.lock().unwrap_or_else(PoisonError::into_inner).unsent);
@@ -140,7 +141,7 @@ impl Reader for Dispatcher {
 }
 
 /// What a page means for jobs: the last word on each task, in order.
-fn changes(page: &[Recorded]) -> Vec<(TaskId, Change)> {
+fn changes(page: &[Arc<Recorded>]) -> Vec<(TaskId, Change)> {
     let mut changes: Vec<(TaskId, Change)> = Vec::new();
     for recorded in page {
         let Some((task, change)) = change(recorded) else { continue };
@@ -178,7 +179,7 @@ fn change(recorded: &Recorded) -> Option<(TaskId, Change)> {
     }
 }
 
-fn cancelled(page: &[Recorded]) -> Vec<(ProjectId, TaskId)> {
+fn cancelled(page: &[Arc<Recorded>]) -> Vec<(ProjectId, TaskId)> {
     page.iter()
         .filter_map(|recorded| match &recorded.event {
             Event::TaskCancelled(event) => Some((recorded.project, event.task_id)),

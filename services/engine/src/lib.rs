@@ -18,6 +18,7 @@ use infra::media::MediaFolder;
 use infra::nats::{Bus, BusError};
 use infra::postgres::event_store::EventStore;
 use infra::postgres::leadership::{self, Fence};
+use infra::postgres::tail::Tail;
 use infra::postgres::{PgPool, PostgresError};
 use infra::runtime::{CancellationToken, Clock};
 use uuid::Uuid;
@@ -115,9 +116,10 @@ impl Engine {
         let stop = shutdown.child_token();
         let leases = Arc::new(Mutex::new(Leases::new(self.timing.lease)));
         let desk = desk::Desk::new(self.clone(), fence, leases.clone());
-        let dispatcher = dispatch::Dispatcher::new(self.clone(), fence, leases);
-        let relay = relay::Relay::new(self.pool.clone(), self.bus.clone(), fence);
-        let projector = projector::Projector::new(self.pool.clone(), fence);
+        let tail = Tail::new(self.pool.clone());
+        let dispatcher = dispatch::Dispatcher::new(self.clone(), tail.clone(), fence, leases);
+        let relay = relay::Relay::new(self.pool.clone(), tail.clone(), self.bus.clone(), fence);
+        let projector = projector::Projector::on(tail, self.pool.clone(), fence);
         tokio::join!(
             self.renew(holder, fence, &stop),
             desk.run(&stop),

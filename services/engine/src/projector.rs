@@ -1,39 +1,65 @@
 //! Turns settled events into read tables, with the checkpoint in the same transaction.
 
+use std::sync::Arc;
+
 use infra::postgres::leadership::Fence;
 use infra::postgres::projection::{self, Projection};
-use infra::postgres::tail::{self, Place};
+use infra::postgres::tail::{Place, Recorded, Tail};
 use infra::postgres::{PgPool, checkpoint};
 
 use crate::EngineError;
 use crate::looping::{Reader, Step};
 
-const PAGE: i64 = 2_000;
+const PAGE: usize = 2_000;
 
 /// Keeps the read tables.
 #[derive(Debug)]
 pub struct Projector {
     pool: PgPool,
+    tail: Tail,
     fence: Fence,
     projection: Projection,
     place: Option<Place>,
+    /// Read while the page before it was applied.
+    next: Vec<Arc<Recorded>>,
 }
 
 impl Projector {
-    /// A projector that leads by `fence`.
+    /// A projector that leads by `fence`, with a tail of its own.
     pub fn new(pool: PgPool, fence: Fence) -> Self {
-        Self { projection: Projection::new(pool.clone()), pool, fence, place: None }
+        Self::on(Tail::new(pool.clone()), pool, fence)
+    }
+
+    /// A projector on a tail that it shares.
+    pub(crate) fn on(tail: Tail, pool: PgPool, fence: Fence) -> Self {
+        Self { projection: Projection::new(pool.clone()), pool, tail, fence, place: None, next: Vec::new() }
     }
 
     /// Applies the next page; answers how many events it had.
     pub async fn apply_page(&mut self) -> Result<usize, EngineError> {
         let place = match self.place.take() {
             Some(place) => place,
-            None => checkpoint::load(&self.pool, projection::READER).await?,
+            None => {
+                self.next.clear();
+                checkpoint::load(&self.pool, projection::READER).await?
+            }
         };
-        let page = tail::read_page(&self.pool, place, PAGE).await?;
+        let mut page = std::mem::take(&mut self.next);
+        if page.is_empty() {
+            page = self.tail.page(place, PAGE).await?;
+        }
+        let Some(last) = page.last() else {
+            self.place = Some(place);
+            return Ok(0);
+        };
+        // A full page has successors: they are read while it is applied.
+        let successors = async {
+            if page.len() == PAGE { self.tail.page(last.place, PAGE).await } else { Ok(Vec::new()) }
+        };
+        let (applied, next) = tokio::join!(self.projection.apply(place, &page, &self.fence), successors);
         // Without a place, after an error, the next look starts from the checkpoint.
-        self.place = Some(self.projection.apply(place, &page, &self.fence).await?);
+        self.place = Some(applied?);
+        self.next = next?;
         Ok(page.len())
     }
 }

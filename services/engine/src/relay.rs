@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use infra::nats::Bus;
 use infra::postgres::leadership::Fence;
-use infra::postgres::tail::{self, Place, Recorded};
+use infra::postgres::tail::{Place, Recorded, Tail};
 use infra::postgres::{PgPool, PostgresError, checkpoint};
 use serde_json::json;
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use crate::EngineError;
 use crate::looping::{Reader, Step};
 
 const READER: &str = "relay";
-const PAGE: i64 = 500;
+const PAGE: usize = 500;
 /// Larger events travel as version, type and ids.
 const LARGEST_MESSAGE: usize = 128 * 1024;
 /// The checkpoint is saved at most so often; after a crash a second's events are published again.
@@ -23,6 +23,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Relay {
     pool: PgPool,
+    tail: Tail,
     bus: Bus,
     fence: Fence,
     place: Option<Place>,
@@ -31,8 +32,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    pub(crate) fn new(pool: PgPool, bus: Bus, fence: Fence) -> Self {
-        Self { pool, bus, fence, place: None, saved: Place::default(), saved_at: Instant::now() }
+    pub(crate) fn new(pool: PgPool, tail: Tail, bus: Bus, fence: Fence) -> Self {
+        Self { pool, tail, bus, fence, place: None, saved: Place::default(), saved_at: Instant::now() }
     }
 
     async fn start(&mut self) -> Result<Place, EngineError> {
@@ -74,7 +75,7 @@ impl Reader for Relay {
             Some(place) => place,
             None => self.start().await?,
         };
-        let page = tail::read_page(&self.pool, place, PAGE).await?;
+        let page = self.tail.page(place, PAGE).await?;
         for recorded in &page {
             self.publish(recorded).await?;
         }

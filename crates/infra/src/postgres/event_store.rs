@@ -12,6 +12,7 @@ use sqlx::{PgPool, Row};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::hot::HotConnections;
 use super::leadership::Fence;
 use super::{PostgresError, snapshot};
 
@@ -71,6 +72,7 @@ pub struct BatchOutcome {
 #[derive(Debug, Clone)]
 pub struct EventStore {
     pool: PgPool,
+    hot: HotConnections,
     states: Arc<Mutex<lru::LruCache<ProjectId, Loaded>>>,
 }
 
@@ -94,7 +96,7 @@ impl EventStore {
     /// A store on this database.
     pub fn new(pool: PgPool) -> Self {
         let kept = NonZeroUsize::new(STATES_KEPT).unwrap_or(NonZeroUsize::MIN);
-        Self { pool, states: Arc::new(Mutex::new(lru::LruCache::new(kept))) }
+        Self { hot: HotConnections::new(pool.clone()), pool, states: Arc::new(Mutex::new(lru::LruCache::new(kept))) }
     }
 
     /// Executes a user's command. A version conflict is tried again for up to 2 s; the same command id
@@ -259,6 +261,7 @@ impl EventStore {
         if rows.is_empty() {
             return Ok(Appended::Done);
         }
+        let mut connection = self.hot.take().await?;
         let result = sqlx::query(
             "WITH allowed AS (SELECT 1 WHERE $8::text IS NULL OR EXISTS \
                (SELECT 1 FROM leaderships WHERE role = $8 AND epoch = $9)), \
@@ -282,11 +285,13 @@ impl EventStore {
         .bind(fence.map(|fence| fence.epoch))
         .bind(command.map(|(command, _)| command.0))
         .bind(command.map(|(_, version)| as_i64(version)))
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *connection)
         .await;
         match result {
-            Ok(row) if row.get::<i64, _>(0) == 0 => Err(PostgresError::LeadershipLost),
-            Ok(_) => Ok(Appended::Done),
+            Ok(row) => {
+                self.hot.keep(connection);
+                if row.get::<i64, _>(0) == 0 { Err(PostgresError::LeadershipLost) } else { Ok(Appended::Done) }
+            }
             Err(error) => conflict(error),
         }
     }

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod checkpoint;
 pub mod dispatches;
 pub mod event_store;
+mod hot;
 pub mod leadership;
 pub mod projection;
 pub mod snapshot;

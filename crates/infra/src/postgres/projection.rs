@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, ShotId, TaskId};
@@ -58,7 +59,7 @@ impl Projection {
     pub async fn apply(
         &mut self,
         from: Place,
-        page: &[Recorded],
+        page: &[Arc<Recorded>],
         fence: &Fence,
     ) -> Result<Place, PostgresError> {
         let Some(last) = page.last() else { return Ok(from) };
@@ -79,7 +80,7 @@ impl Projection {
         }
     }
 
-    async fn changes(&mut self, page: &[Recorded]) -> Result<Changes, PostgresError> {
+    async fn changes(&mut self, page: &[Arc<Recorded>]) -> Result<Changes, PostgresError> {
         let mut changes = Changes { tasks: self.known_tasks(page).await?, ..Changes::default() };
         let mut by_project: HashMap<ProjectId, Vec<&Recorded>> = HashMap::new();
         for recorded in page {
@@ -94,7 +95,7 @@ impl Projection {
     }
 
     /// The rows of all tasks that a page is about and that exist already.
-    async fn known_tasks(&mut self, page: &[Recorded]) -> Result<TaskRows, PostgresError> {
+    async fn known_tasks(&mut self, page: &[Arc<Recorded>]) -> Result<TaskRows, PostgresError> {
         let mut rows = TaskRows::new();
         let mut missing = Vec::new();
         let ids: BTreeSet<TaskId> = page.iter().filter_map(|recorded| task_of(&recorded.event)).collect();

@@ -4,7 +4,8 @@
 //! visible. So only transactions below the oldest open one are read, and readers order and continue
 //! by (epoch, transaction, position), never by position alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::ids::ProjectId;
@@ -12,6 +13,7 @@ use domain::project::Event;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgPool, Row};
+use tokio::sync::Mutex;
 
 use super::PostgresError;
 use super::event_store::read_event;
@@ -91,6 +93,71 @@ impl Recorded {
             correlation_id: metadata.remove("correlationId").unwrap_or_default(),
             causation_id: metadata.remove("causationId"),
         })
+    }
+}
+
+/// The tail as the readers of one process share it: what one has read, the others need not read again.
+#[derive(Debug, Clone)]
+pub struct Tail {
+    pool: PgPool,
+    recent: Arc<Mutex<Recent>>,
+}
+
+/// The newest events that were read, without a gap after `from`.
+#[derive(Debug, Default)]
+struct Recent {
+    from: Place,
+    events: VecDeque<Arc<Recorded>>,
+}
+
+/// Events that are kept for the other readers.
+const RECENT_EVENTS: usize = 8_192;
+
+impl Tail {
+    /// A tail of this database's log.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, recent: Arc::default() }
+    }
+
+    /// Up to `limit` settled events after `after`, in order.
+    pub async fn page(&self, after: Place, limit: usize) -> Result<Vec<Arc<Recorded>>, PostgresError> {
+        let mut recent = self.recent.lock().await;
+        let known = recent.after(after, limit);
+        if !known.is_empty() {
+            return Ok(known);
+        }
+        let page = read_page(&self.pool, after, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+        let page: Vec<Arc<Recorded>> = page.into_iter().map(Arc::new).collect();
+        recent.add(after, &page);
+        Ok(page)
+    }
+}
+
+impl Recent {
+    fn end(&self) -> Place {
+        self.events.back().map_or(self.from, |newest| newest.place)
+    }
+
+    fn after(&self, after: Place, limit: usize) -> Vec<Arc<Recorded>> {
+        if after < self.from {
+            return Vec::new();
+        }
+        let start = self.events.partition_point(|event| event.place <= after);
+        self.events.range(start..).take(limit).cloned().collect()
+    }
+
+    /// Takes in what follows on the newest; a reader that is far behind leaves this as it is.
+    fn add(&mut self, after: Place, page: &[Arc<Recorded>]) {
+        if after > self.end() {
+            self.events.clear();
+            self.from = after;
+        }
+        if after == self.end() {
+            self.events.extend(page.iter().cloned());
+        }
+        while self.events.len() > RECENT_EVENTS {
+            self.from = self.events.pop_front().map_or(self.from, |oldest| oldest.place);
+        }
     }
 }
 

@@ -66,7 +66,7 @@ fn per_second(done: u64) -> f64 {
 impl Client {
     async fn new(shared: &Shared, database_url: &str) -> Result<Self, Failed> {
         let project = story::new_project();
-        story::execute(shared, project, story::create(project)).await?;
+        story::execute(shared, project, story::create(project, None)).await?;
         story::execute(shared, project, story::rename(0)).await?;
         let stream = tail::read_stream(&shared.pool, project, 0, 1_000).await.map_err(Failed::because)?;
         let newest = stream.into_iter().last();

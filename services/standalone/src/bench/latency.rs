@@ -74,7 +74,12 @@ async fn arrivals(
         story::until(&mut live, "TaskQueued").await?;
         Ok(shared.clock.now())
     };
-    let ((), job, event) = tokio::try_join!(story::start(shared, project), job, event)?;
+    let start = async {
+        story::execute(shared, project, story::create(project, None)).await?;
+        shared.bus.wake().await;
+        Ok::<(), Failed>(())
+    };
+    let ((), job, event) = tokio::try_join!(start, job, event)?;
     Ok((job, event))
 }
 

@@ -57,7 +57,7 @@ pub(super) async fn take_the_lead(shared: &Shared) -> Result<Fence, Failed> {
 /// A project that was renamed until it had so many events.
 async fn with_history(shared: &Shared, events: u64, fence: &Fence) -> Result<ProjectId, Failed> {
     let project = story::new_project();
-    story::execute(shared, project, story::create(project)).await?;
+    story::execute(shared, project, story::create(project, None)).await?;
     loop {
         let loaded = shared.store.load(project).await.map_err(Failed::because)?;
         let version = loaded.state.version;

@@ -43,7 +43,7 @@ pub(super) async fn measure(shared: &Shared) -> Result<Percentiles, Failed> {
 
 async fn one(shared: &Shared, project: ProjectId) -> Result<f64, Failed> {
     let mut live = shared.bus.watch(project).await.map_err(Failed::because)?;
-    story::execute(shared, project, story::create(project)).await?;
+    story::execute(shared, project, story::create(project, Some(story::SHOTS))).await?;
     let started = shared.clock.now();
     shared.bus.wake().await;
     story::until(&mut live, "FilmRendered").await?;

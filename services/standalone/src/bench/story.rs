@@ -21,8 +21,9 @@ pub(super) fn new_project() -> ProjectId {
     ProjectId(Uuid::new_v4())
 }
 
-/// The command that starts a project and, with the storyboard, all its work.
-pub(super) fn create(id: ProjectId) -> Command {
+/// The command that starts a project and, with the storyboard, all its work; planned ahead when the number
+/// of shots is known.
+pub(super) fn create(id: ProjectId, shot_count: Option<u32>) -> Command {
     let settings = Settings {
         image_to_video: true,
         auto_render: true,
@@ -36,7 +37,7 @@ pub(super) fn create(id: ProjectId) -> Command {
         title: "Bench".to_owned(),
         description: String::new(),
         style: "watercolor".to_owned(),
-        shot_count: Some(SHOTS),
+        shot_count,
         settings,
     })
 }
@@ -68,7 +69,7 @@ pub(super) async fn execute(shared: &Shared, project: ProjectId, command: Comman
 
 /// Starts a project as the API does, and wakes the readers of the log.
 pub(super) async fn start(shared: &Shared, project: ProjectId) -> Result<(), Failed> {
-    execute(shared, project, create(project)).await?;
+    execute(shared, project, create(project, Some(SHOTS))).await?;
     shared.bus.wake().await;
     Ok(())
 }

@@ -224,7 +224,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (data, postgres, nats) = servers(folder.path()).await;
         let urls = (postgres.url().to_owned(), nats.url().to_owned());
-        let pids = [data.postgres().join("postmaster.pid"), data.run("nats.pid")].map(|file| pid_in(&file).unwrap());
+        let pids =
+            [data.postgres().join("postmaster.pid"), data.run("nats.pid")].map(|file| pid_in(&file).unwrap());
         drop((data, postgres, nats));
         until("the servers have ended", || !pids.iter().any(|&pid| is_alive(pid))).await;
         let (_data, postgres, nats) = servers(folder.path()).await;

@@ -389,7 +389,11 @@ mod tests {
         let widths = |text: &str| pieces(text).iter().map(|piece| piece.width).sum::<u32>();
         assert_eq!(widths("“It isn’t—” she said…"), 21 * LATIN);
         assert_eq!(widths("“灯——”她说……"), 9 * WIDE);
-        assert!(!is_cjk("“It isn’t mine to sell,” said 灯…") && is_cjk("“把想说的话放进灯里，”奶奶说") && is_cjk("我的iPhone很好用"));
+        assert!(
+            !is_cjk("“It isn’t mine to sell,” said 灯…")
+                && is_cjk("“把想说的话放进灯里，”奶奶说")
+                && is_cjk("我的iPhone很好用")
+        );
     }
 
     #[test]
@@ -397,7 +401,9 @@ mod tests {
         let long = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft";
         let said = lines(&format!("The {long} met."));
         assert_eq!(said.concat().concat().replace(' ', ""), format!("The{long}met."));
-        let said = lines("A well-known, self-explanatory counterrevolutionary misinterpretation of incomprehensibilities.");
+        let said = lines(
+            "A well-known, self-explanatory counterrevolutionary misinterpretation of incomprehensibilities.",
+        );
         let words: Vec<_> = said.iter().flatten().flat_map(|line| line.split(' ')).collect();
         assert_eq!(words.len(), 7, "{said:?}");
     }

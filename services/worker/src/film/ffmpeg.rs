@@ -298,13 +298,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_is_called_that() {
-        let full = fed("cat; echo 'a.mp4: No space left on device' >&2; exit 1", Duration::from_secs(60)).await;
+        let full =
+            fed("cat; echo 'a.mp4: No space left on device' >&2; exit 1", Duration::from_secs(60)).await;
         assert!(matches!(full, FfmpegError::DiskFull { doing: "trying" }), "{full}");
     }
 
     #[tokio::test]
     async fn the_last_words_of_a_failure_are_kept() {
-        let failed = fed("cat; yes lost | head -n 9999 >&2; echo last words >&2; exit 1", Duration::from_secs(60));
+        let failed =
+            fed("cat; yes lost | head -n 9999 >&2; echo last words >&2; exit 1", Duration::from_secs(60));
         let words = failed.await.to_string();
         assert!(words.ends_with("last words") && words.len() < 200, "{words}");
     }

@@ -297,7 +297,11 @@ impl Render<'_> {
     }
 
     /// Encodes all segments, a few at a time, and the sound beside them.
-    async fn encode(&self, encoder: &Encoder<'_>, voices: Voices) -> Result<(Vec<Encoded>, Sound), FilmError> {
+    async fn encode(
+        &self,
+        encoder: &Encoder<'_>,
+        voices: Voices,
+    ) -> Result<(Vec<Encoded>, Sound), FilmError> {
         let plan = encoder.plan;
         let drawn = Arc::new(AtomicU64::new(0));
         let segment = |index| {

@@ -29,8 +29,12 @@ pub(super) fn paint(stage: &mut Stage) {
             Structure::Windmill => windmill(&mut Brush::new(stage, foot, u * 0.42), &mut dice),
             Structure::Bridge => bridge(stage),
             Structure::Tent => tent(&mut Brush::new(stage, (x, foot.1 + u * 0.06), u * 0.14).flipped(side)),
-            Structure::Ship => ship(stage, &mut dice),
-            Structure::Boat => boat(stage, &mut dice),
+            Structure::Ship => afloat(stage, |stage| ship(stage, &mut dice)),
+            Structure::Boat => afloat(stage, |stage| boat(stage, &mut dice)),
+            Structure::Pier => {
+                pier(stage);
+                continue;
+            }
         }
         column += 1;
     }
@@ -384,6 +388,13 @@ fn stage_span(stage: &Stage) -> f32 {
     stage.u * 0.42
 }
 
+/// Paints a vessel, which stands out from dark water.
+fn afloat(stage: &mut Stage, paint: impl FnOnce(&mut Stage)) {
+    let before = stage.canvas.last_shape();
+    paint(stage);
+    stage.rim(before);
+}
+
 /// A sailing ship on the open water.
 fn ship(stage: &mut Stage, dice: &mut Dice) {
     let foot = (stage.focus, lerp(stage.horizon, stage.h, 0.16));
@@ -422,12 +433,15 @@ fn ship(stage: &mut Stage, dice: &mut Dice) {
 /// A small boat with somebody in it.
 fn boat(stage: &mut Stage, dice: &mut Dice) {
     let far = if stage.scene.at_sea() { 0.3 } else { 0.36 };
+    // Between the pier, if there is one, and whoever stands ashore.
+    let aside = if stage.scene.built(Structure::Pier) { (0.0, 0.3) } else { (0.5, 1.1) };
     let foot = (
-        stage.w * 0.5 - (stage.focus - stage.w * 0.5) * dice.range(0.5, 1.1),
+        stage.w * 0.5 - (stage.focus - stage.w * 0.5) * dice.range(aside.0, aside.1),
         lerp(stage.horizon, stage.h, far),
     );
-    let side = dice.sign();
-    let mut brush = Brush::new(stage, foot, stage_span(stage) * 0.42).flipped(side).at_depth(0.1);
+    let size = if stage.scene.structures.len() == 1 && stage.open_sea() { 0.62 } else { 0.42 };
+    let (side, span) = (dice.sign(), stage_span(stage) * size);
+    let mut brush = Brush::new(stage, foot, span).flipped(side).at_depth(0.1);
     brush.poly(&[(-0.1, 0.05), (0.1, 0.05), (0.06, 0.34), (-0.06, 0.34)], hex(0x3f4e63));
     brush.oval((0.0, 0.41), (0.055, 0.065), hex(0xd6a57e));
     brush.poly(&[(-0.16, 0.43), (0.16, 0.43), (0.0, 0.54)], hex(0xc8a560));
@@ -440,6 +454,34 @@ fn boat(stage: &mut Stage, dice: &mut Dice) {
     wake(&mut brush);
     if brush.stage.light.lamps > 0.3 {
         brush.glow((-0.5, 0.3), 0.5, hex(0xffc46b), 0.9);
+    }
+}
+
+/// A wooden pier from the beach out over the water, on the side where nothing else is built.
+fn pier(stage: &mut Stage) {
+    let middle = stage.w * 0.5;
+    let away = middle - stage.focus;
+    let (near, far) = ((middle + away * 1.5, 0.68), (middle + away * 0.5, 0.12));
+    // Across and along: -1 to 1 from side to side, 0 to 1 from the beach to the end.
+    let at = |stage: &Stage, across: f32, along: f32| {
+        let (x, part) = (lerp(near.0, far.0, along), lerp(near.1, far.1, along));
+        (x + across * stage.u * 0.11 * part, lerp(stage.horizon, stage.h, part))
+    };
+    for post in 0..7 {
+        let along = 1.0 - post as f32 / 7.0;
+        for side in [-1.0, 1.0] {
+            let foot = at(stage, side, along);
+            let tall = stage.u * 0.16 * lerp(near.1, far.1, along);
+            let mut brush = Brush::new(stage, foot, tall).at_depth(0.1);
+            brush.stroke(&[(0.0, -0.55), (0.0, 0.5)], 0.16, TIMBER);
+        }
+    }
+    for plank in 0..24 {
+        let (from, to) = (1.0 - plank as f32 / 24.0, 1.0 - (plank as f32 + 0.86) / 24.0);
+        let corners = [(-1.1, from), (1.1, from), (1.1, to), (-1.1, to)].map(|(x, y)| at(stage, x, y));
+        let wood = hex(0x8a6a4c) * (0.88 + 0.2 * cell(plank, 3, 41));
+        let color = stage.light.shade(wood, 0.6, 0.05);
+        stage.canvas.fill(polygon(&corners), 1.0, |_, _| color);
     }
 }
 

@@ -36,6 +36,26 @@ impl Canvas {
         self.shape = self.shape.wrapping_add(1);
     }
 
+    /// The shape that was painted last.
+    pub(super) fn last_shape(&self) -> u16 {
+        self.shape
+    }
+
+    /// Lights the edges of all shapes painted after `since` that face the side of `step`, as wide as that.
+    pub(super) fn light_edges(&mut self, since: u16, step: (i32, i32), light: Rgb) {
+        let newest = self.shape.wrapping_sub(since);
+        let is_new = |shape: u16| (1..=newest).contains(&shape.wrapping_sub(since));
+        for y in 0..self.height {
+            for x in 0..self.width {
+                let beyond = self.index(x as i32 + step.0, y as i32 + step.1);
+                let here = y * self.width + x;
+                if is_new(self.shapes[here]) && !is_new(self.shapes[beyond]) {
+                    self.pixels[here] = self.pixels[here].screen(light);
+                }
+            }
+        }
+    }
+
     /// Whether lines may be drawn around what is painted from now on; not around rain and grass.
     pub(super) fn set_outlined(&mut self, outlined: bool) {
         self.outlined = outlined;

@@ -7,9 +7,17 @@ use super::color::hex;
 use super::noise::{Dice, lerp};
 use super::scene::{Figure, Place, Structure, Thing, Water, Weather};
 use super::stage::Stage;
+use super::weather;
 
-/// Everybody the scene names; those on foot walk in a row past the subject.
+/// Everybody the scene names.
 pub(super) fn paint(stage: &mut Stage) {
+    let before = stage.canvas.last_shape();
+    place_all(stage);
+    stage.rim(before);
+}
+
+/// Those on foot walk in a row past the subject.
+fn place_all(stage: &mut Stage) {
     let mut dice = stage.dice("figures");
     let mut walkers = Vec::new();
     for figure in stage.scene.figures.clone() {
@@ -17,7 +25,8 @@ pub(super) fn paint(stage: &mut Stage) {
             Figure::Bird => birds(stage, &mut dice),
             Figure::Dragon => dragon(stage, &mut dice),
             Figure::Whale | Figure::Fish => swimmer(stage, &mut dice, figure),
-            Figure::Crowd => crowd(stage, &mut dice),
+            // Nearer than all others.
+            Figure::Crowd => {}
             _ if stage.open_sea() => {}
             walker => walkers.push(walker),
         }
@@ -27,6 +36,9 @@ pub(super) fn paint(stage: &mut Stage) {
     walk(stage, &mut dice, &walkers);
     if stage.scene.built(Structure::Bridge) && stage.scene.place != Place::Street {
         super::buildings::paint_parapet(stage);
+    }
+    if stage.scene.figures.contains(&Figure::Crowd) {
+        crowd(stage, &mut dice);
     }
 }
 
@@ -44,12 +56,17 @@ fn walk(stage: &mut Stage, dice: &mut Dice, walkers: &[Figure]) {
     };
     let total: f32 = walkers.iter().map(|figure| room(*figure)).sum();
     let mut x = center + side * total / 2.0;
+    let mut lantern = stage.scene.has(Thing::Lantern);
     for figure in walkers {
         let at = x - side * room(*figure) / 2.0;
         let foot = (at, foot_row(stage, at, row));
         let tall = height(*figure);
         match figure {
-            Figure::Person | Figure::Child => person(stage, dice, foot, tall, *figure == Figure::Child, side),
+            Figure::Person | Figure::Child => {
+                let pose = Pose { tall, child: *figure == Figure::Child, side, lantern };
+                person(stage, dice, foot, &pose);
+                lantern = false;
+            }
             animal => quadruped(stage, foot, tall, &shape(*animal), side),
         }
         x -= side * room(*figure);
@@ -67,9 +84,9 @@ fn path(stage: &Stage, side: f32) -> (Point, f32) {
     if stage.scene.water == Some(Water::River) {
         let near = (row - stage.horizon) / (stage.h - stage.horizon);
         let (middle, half) = super::water::river_at(stage, near);
-        x = middle - side * (half + stage.u * 0.2);
+        x = middle - side * (half + stage.u * 0.12);
     }
-    let tall = if stage.scene.place == Place::Cliff { stage.u * 0.12 } else { stage.person_at(row) * 1.12 };
+    let tall = if stage.scene.place == Place::Cliff { stage.u * 0.16 } else { stage.person_at(row) * 1.12 };
     ((x.clamp(stage.u * 0.08, stage.w - stage.u * 0.08), row), tall)
 }
 
@@ -83,7 +100,7 @@ fn foot_row(stage: &Stage, x: f32, row: f32) -> f32 {
 }
 
 /// The row where the figures stand: on the near ground, or higher where water fills the foreground.
-fn figure_row(stage: &Stage) -> f32 {
+pub(super) fn figure_row(stage: &Stage) -> f32 {
     if stage.scene.place == Place::Cliff {
         return super::coast::cliff_top(stage, stage.focus) + stage.u * 0.07;
     }
@@ -91,20 +108,32 @@ fn figure_row(stage: &Stage) -> f32 {
         (Place::Beach, _) => 0.76,
         (Place::Street | Place::Room, _) => 0.72,
         (_, Some(Water::Lake)) => 0.8,
+        (_, Some(Water::River)) => 0.52,
         _ => 0.66,
     };
     lerp(stage.horizon, stage.h, near)
 }
 
-/// A person `tall` pixels high who walks towards `side`.
-pub(super) fn person(stage: &mut Stage, dice: &mut Dice, foot: Point, tall: f32, child: bool, side: f32) {
+/// How a person is seen.
+pub(super) struct Pose {
+    /// Height in pixels.
+    tall: f32,
+    child: bool,
+    /// Where the person walks to: 1 to the right, -1 to the left.
+    side: f32,
+    /// Whether the person carries one.
+    lantern: bool,
+}
+
+/// A person on foot.
+fn person(stage: &mut Stage, dice: &mut Dice, foot: Point, pose: &Pose) {
+    let Pose { tall, child, side, lantern } = *pose;
     let coats = [0xb8402f, 0x2f5f8a, 0xd9a441, 0x7a3b5e, 0x3f7a5a, 0xe6dcc8, 0x8a4a2a].map(hex);
     let (coat, legs) = (dice.pick(&coats), dice.pick(&[hex(0x2d3142), hex(0x4a3b32), hex(0x39424e)]));
     let hair = dice.pick(&[hex(0x1d1816), hex(0x3a2618), hex(0x5b3a20), hex(0x8d8d8d)]);
     let (skirt, hat) = (dice.chance(0.4), stage.scene.eastern && dice.chance(0.3));
-    let wet =
-        matches!(stage.scene.weather, Weather::Rain | Weather::Storm) || stage.scene.has(Thing::Umbrella);
-    let umbrella = wet && (stage.scene.has(Thing::Umbrella) || dice.chance(0.6));
+    let wet = stage.scene.has(Thing::Umbrella) || stage.scene.weather == Weather::Rain && dice.chance(0.6);
+    let umbrella = wet && !lantern && !stage.scene.sheltered();
     let mut brush = Brush::new(stage, foot, tall).flipped(side);
     brush.shadow(0.34);
     let head = if child { 0.115 } else { 0.078 };
@@ -140,10 +169,17 @@ pub(super) fn person(stage: &mut Stage, dice: &mut Dice, foot: Point, tall: f32,
         ],
         hair,
     );
-    let hand = if umbrella { (0.15, 0.66) } else { (0.17, 0.46) };
+    let hand = match (umbrella, lantern) {
+        (true, _) => (0.15, 0.66),
+        (_, true) => (0.26, 0.56),
+        _ => (0.17, 0.46),
+    };
     brush.stroke(&[(0.07, neck - 0.05), (0.12, 0.58), hand], 0.054, coat * 1.08);
     brush.oval(hand, (0.03, 0.03), hex(0xdcab84));
-    if umbrella {
+    if lantern {
+        let held = brush.place((hand.0 + 0.01, hand.1 - 0.2));
+        weather::lantern(&mut Brush::new(stage, held, tall * 0.2).at_depth(0.0), dice);
+    } else if umbrella {
         self::umbrella(&mut brush, dice);
     } else if hat && !child {
         brush.poly(&[(-0.16, 0.95), (0.18, 0.95), (0.01, 1.08)], hex(0xc8a560));
@@ -175,11 +211,13 @@ fn crowd(stage: &mut Stage, dice: &mut Dice) {
             (x, lerp(stage.horizon, stage.h, near))
         })
         .filter(|foot| stage.scene.water.is_none() || foot.1 > lerp(stage.horizon, stage.h, 0.5))
+        .filter(|foot| stage.scene.water != Some(Water::River) || !super::water::in_river(stage, *foot))
         .collect();
     feet.sort_by(|a, b| a.1.total_cmp(&b.1));
     for foot in feet {
         let tall = stage.person_at(foot.1) * dice.range(0.92, 1.08);
         let side = dice.sign();
-        person(stage, dice, foot, tall, false, side);
+        let lantern = stage.scene.has(Thing::Lantern) && dice.chance(0.5);
+        person(stage, dice, foot, &Pose { tall, child: false, side, lantern });
     }
 }

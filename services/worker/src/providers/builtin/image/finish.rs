@@ -274,6 +274,8 @@ fn expose(canvas: &Canvas, treatment: &Treatment, unit: f32, seed: u32) -> Vec<u
     bytes
 }
 
+/// Below this brightness contrast gives way.
+const TOE: f32 = 0.14;
 const PAPER: Rgb = hex(0xfbf6ea);
 
 /// How much of the paper's margin is left white here: its edge is as ragged as a wet brush leaves it.
@@ -298,9 +300,9 @@ fn grade(color: Rgb, treatment: &Treatment) -> Rgb {
     let toned = color.map(|channel| (channel - 0.46) * treatment.contrast + 0.46 + treatment.lift);
     let [shadow, light] = treatment.tints;
     let tint = shadow.mix(light, color.luma().clamp(0.0, 1.0));
-    // A soft shoulder, so that bright things keep their colour.
+    // A soft toe and shoulder, so that dark things keep their shape and bright ones their colour.
     (toned.saturate(treatment.saturation) * tint).map(|channel| {
-        let channel = channel.max(0.0);
+        let channel = if channel < TOE { TOE * (channel / TOE - 1.0).exp() } else { channel };
         if channel < 0.8 { channel } else { 0.8 + 0.2 * (1.0 - 1.0 / (1.0 + (channel - 0.8) * 5.0)) * 1.12 }
     })
 }

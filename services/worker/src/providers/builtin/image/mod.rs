@@ -31,7 +31,7 @@ use domain::job::ImageSpec;
 use domain::style::KnownStyle;
 
 use brush::Brush;
-use scene::{Place, Scene, Structure, Thing};
+use scene::{Place, Scene, Structure, Thing, Water};
 use stage::Stage;
 use treatment::Treatment;
 
@@ -97,6 +97,7 @@ fn paint(stage: &mut Stage) {
             sky::paint(stage);
             terrain::paint_far(stage);
             terrain::paint_ground(stage);
+            water::paint(stage);
             weather::paint_near(stage);
             room::paint(stage);
             stage.light.indoors();
@@ -137,20 +138,27 @@ fn paint_outdoors(stage: &mut Stage) {
     weather::paint_near(stage);
 }
 
-/// Fires and lanterns beside the subject.
+/// Fires and lamps that nobody carries, around the subject.
 fn paint_lights(stage: &mut Stage) {
     let mut dice = stage.dice("lights");
     let side = if stage.focus < stage.w / 2.0 { 1.0 } else { -1.0 };
-    let row = noise::lerp(stage.horizon, stage.h, 0.62);
-    let u = stage.u;
-    if stage.scene.has(Thing::Fire) {
-        let foot = (stage.focus - side * u * 0.16, row + u * 0.02);
+    let (u, row) = (stage.u, figures::figure_row(stage));
+    let on_land = !stage.open_sea();
+    if stage.scene.has(Thing::Fire) && on_land {
+        let foot = (stage.focus - side * u * 0.16, row + u * 0.01);
         weather::fire(&mut Brush::new(stage, foot, u * 0.09), &mut dice);
     }
-    if stage.scene.has(Thing::Lantern) {
+    let lantern = stage.scene.has(Thing::Lantern);
+    if lantern && stage.scene.eastern && matches!(stage.scene.water, Some(Water::River | Water::Lake)) {
+        water::floating_lanterns(stage);
+    } else if lantern && on_land && !stage.scene.has_people() && stage.scene.structures.is_empty() {
+        let foot = (stage.focus + side * u * 0.1, row);
+        weather::lantern(&mut Brush::new(stage, foot, u * 0.13), &mut dice);
+    }
+    if stage.scene.has(Thing::StreetLamp) && on_land {
         for (away, size) in [(-0.06, 0.3), (0.42, 0.22)] {
             let foot = (stage.focus + side * u * away, row - u * (0.3 - size) * 0.8);
-            weather::lantern(&mut Brush::new(stage, foot, u * size));
+            weather::street_lamp(&mut Brush::new(stage, foot, u * size));
         }
     }
 }

@@ -71,6 +71,7 @@ pub(super) enum Structure {
     Ship,
     Boat,
     Tent,
+    Pier,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +104,10 @@ pub(super) enum Thing {
     Moon,
     Sun,
     Stars,
+    /// A light that is carried or put down; on water, one that floats.
     Lantern,
+    /// On a post.
+    StreetLamp,
     Fire,
     Smoke,
     Path,
@@ -154,11 +158,19 @@ impl Scene {
         if let Some(Word::Water(water)) = find(|word| matches!(word, Word::Water(_)).then_some(*word)) {
             scene.water = Some(water);
         }
+        if scene.water.is_none() && scene.built(Structure::Boat) && has(Word::Weather(Weather::Storm)) {
+            scene.water = Some(Water::Sea);
+        }
         let place = find(|word| matches!(word, Word::Place(_)).then_some(*word));
         scene.place = match (named_place, place) {
             (Some(place), _) | (None, Some(Word::Place(place))) => place,
+            _ if has(Word::Indoors) && !scene.shows_a_settlement() => Place::Room,
             _ => scene.fitting_place(words.is_empty(), &mut dice),
         };
+        let people = [Figure::Person, Figure::Child, Figure::Crowd];
+        if has(Word::Somebody) && !people.iter().any(|figure| scene.figures.contains(figure)) {
+            scene.figures.insert(0, Figure::Person);
+        }
         scene.choose_sky(&words, spec.mood, &mut dice);
         scene.make_whole(words.is_empty(), &mut dice);
         scene
@@ -172,6 +184,22 @@ impl Scene {
         self.structures.contains(&structure)
     }
 
+    /// Whether something is named that is seen from outside, and is larger than what a room's window belongs to.
+    fn shows_a_settlement(&self) -> bool {
+        let small = [Structure::House, Structure::Boat, Structure::Ship, Structure::Pier];
+        self.structures.iter().any(|structure| !small.contains(structure))
+    }
+
+    /// Whether somebody who walks is seen.
+    pub(super) fn has_people(&self) -> bool {
+        [Figure::Person, Figure::Child, Figure::Crowd].iter().any(|figure| self.figures.contains(figure))
+    }
+
+    /// Whether there are walls and a roof, or neither ground nor air.
+    pub(super) fn sheltered(&self) -> bool {
+        matches!(self.place, Place::Room | Place::Underwater | Place::Space)
+    }
+
     /// Whether the sea reaches the horizon.
     pub(super) fn at_sea(&self) -> bool {
         self.water == Some(Water::Sea)
@@ -182,7 +210,8 @@ impl Scene {
         if self.built(Structure::Lighthouse) {
             return Place::Cliff;
         }
-        let afloat = [Structure::Ship, Structure::Boat].into_iter().any(|it| self.built(it));
+        let afloat =
+            self.built(Structure::Ship) || self.built(Structure::Boat) && !self.built(Structure::Pier);
         if self.at_sea() || self.built(Structure::Ship) {
             return if afloat || self.figures.contains(&Figure::Whale) { Place::Plain } else { Place::Beach };
         }
@@ -209,7 +238,7 @@ impl Scene {
         // The moon and the stars say what time it is, and so does neon.
         let implied = if self.has(Thing::Moon) || self.has(Thing::Stars) || self.has(Thing::Neon) {
             Some(Time::Night)
-        } else if self.has(Thing::Lantern) {
+        } else if self.has(Thing::Lantern) || self.has(Thing::StreetLamp) {
             Some(Time::Dusk)
         } else {
             None
@@ -239,10 +268,7 @@ impl Scene {
 
     /// Adds what the named elements need, and company for a scene of none.
     fn make_whole(&mut self, nothing_named: bool, dice: &mut Dice) {
-        if self.place == Place::Beach {
-            self.water.get_or_insert(Water::Sea);
-        }
-        if self.place == Place::Cliff {
+        if matches!(self.place, Place::Beach | Place::Cliff) {
             self.water.get_or_insert(Water::Sea);
         }
         let afloat = self.built(Structure::Ship) || self.figures.contains(&Figure::Whale);
@@ -252,6 +278,14 @@ impl Scene {
         if self.built(Structure::Boat) && self.water.is_none() {
             self.water = Some(Water::Lake);
         }
+        if self.place == Place::Cliff
+            && self.has(Thing::Lantern)
+            && self.structures.is_empty()
+            && !self.has_people()
+        {
+            self.structures.push(Structure::Lighthouse);
+        }
+        self.come_ashore();
         if self.built(Structure::Bridge) && self.place != Place::Street {
             self.water = Some(Water::River);
         }
@@ -268,6 +302,21 @@ impl Scene {
         }
         self.structures.truncate(4);
         self.figures.truncate(5);
+    }
+
+    /// Beside the sea there is a beach for what stands on land: all that is built, and people who are not aboard.
+    fn come_ashore(&mut self) {
+        let has_ground =
+            self.sheltered() || matches!(self.place, Place::Beach | Place::Cliff | Place::Street);
+        if !self.at_sea() || has_ground {
+            return;
+        }
+        let afloat = |structure: &Structure| matches!(structure, Structure::Ship | Structure::Boat);
+        let aboard = self.structures.iter().any(afloat);
+        let horizon = |structure: &Structure| afloat(structure) || *structure == Structure::City;
+        if self.structures.iter().any(|structure| !horizon(structure)) || self.has_people() && !aboard {
+            self.place = Place::Beach;
+        }
     }
 }
 
@@ -335,6 +384,16 @@ mod tests {
     }
 
     #[test]
+    fn what_something_is_like_is_not_there() {
+        assert_eq!(scene("waves rose like black hills, a ship", "").place, Place::Plain);
+        assert_eq!(scene("奶奶像一只鸟，坐在马旁边", "").figures, [Figure::Person, Figure::Horse]);
+        assert_eq!(
+            scene("shaped like nothing that anybody had ever seen, a horse", "").figures,
+            [Figure::Horse]
+        );
+    }
+
+    #[test]
     fn what_is_not_wanted_is_left_out() {
         assert_eq!(scene("a dog and a cat", "cats").figures, vec![Figure::Dog]);
     }
@@ -344,6 +403,45 @@ mod tests {
         assert_eq!(scene("a whale", "").water, Some(Water::Sea));
         assert_eq!(scene("a bridge", "").water, Some(Water::River));
         assert_eq!(scene("a lighthouse", "").place, Place::Cliff);
+    }
+
+    #[test]
+    fn what_is_built_beside_the_sea_stands_on_land_and_sailors_stay_aboard() {
+        for prompt in [
+            "a house, waves",
+            "海上，城堡",
+            "a child counts the boats in the harbor",
+            "a church by the ocean, hills",
+        ] {
+            assert_eq!(scene(prompt, "").place, Place::Beach, "{prompt}");
+        }
+        assert_ne!(scene("a tired man turned his boat, waves", "").place, Place::Beach);
+        let storm = scene("the boat in a storm", "");
+        assert_eq!((storm.water, storm.place), (Some(Water::Sea), Place::Plain));
+    }
+
+    #[test]
+    fn a_window_is_in_a_room_unless_a_city_or_village_is_seen() {
+        assert_eq!(
+            scene("her grandfather, while rain ran down the windows, in a harbor", "").place,
+            Place::Room
+        );
+        assert_ne!(scene("a city of tall towers, every window lit", "").place, Place::Room);
+        assert_ne!(scene("it rained, and nobody in the village went inside", "").place, Place::Room);
+    }
+
+    #[test]
+    fn home_is_no_house_and_a_pronoun_is_nobody_else() {
+        let home = scene("She carried the child home", "");
+        assert_eq!((home.structures, home.figures), (Vec::new(), vec![Figure::Child]));
+        assert_eq!(scene("he waited", "").figures, [Figure::Person]);
+    }
+
+    #[test]
+    fn the_lamp_on_a_cliff_is_a_lighthouse_and_a_flame_is_no_campfire() {
+        assert!(scene("the lamp on the cliff", "").built(Structure::Lighthouse));
+        assert!(!scene("a girl with a lantern on the cliff", "").built(Structure::Lighthouse));
+        assert!(!scene("holding her small flame", "").has(Thing::Fire));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use domain::job::ImageSpec;
 use domain::style::KnownStyle;
 
 use super::canvas::{Canvas, Point};
-use super::color::Rgb;
+use super::color::{Rgb, grey};
 use super::light::Light;
 use super::noise::{Dice, hash};
 use super::scene::{Place, Scene, Time};
@@ -64,9 +64,17 @@ impl Stage {
         Dice::new(hash(painter.as_bytes(), self.seed))
     }
 
+    /// Gives what was painted after the shape `since` a rim of light in the dark, or nobody would see it.
+    pub(super) fn rim(&mut self, since: u16) {
+        let dark = if self.scene.sheltered() { 0.0 } else { self.light.lamps * 0.55 };
+        let step = (self.u / 280.0).ceil() as i32;
+        let light = self.light.haze.mix(self.light.sun, 0.5).mix(grey(1.0), 0.25) * dark;
+        self.canvas.light_edges(since, (step * self.sun_side() as i32, -step), light);
+    }
+
     /// Whether there is nothing but water below the horizon.
     pub(super) fn open_sea(&self) -> bool {
-        self.scene.at_sea() && !matches!(self.scene.place, Place::Beach | Place::Cliff)
+        self.scene.at_sea() && !matches!(self.scene.place, Place::Beach | Place::Cliff | Place::Room)
     }
 
     /// The step in pixels that soft textures may be woven with.

@@ -194,7 +194,7 @@ const DREAMY: Treatment = Treatment {
 const NOIR: Treatment = Treatment {
     saturation: 0.0,
     contrast: 1.3,
-    lift: 0.015,
+    lift: 0.045,
     bloom: 0.4,
     vignette: 0.6,
     grain: 0.06,

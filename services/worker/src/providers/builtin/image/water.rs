@@ -3,9 +3,11 @@
 
 use domain::style::KnownStyle;
 
+use super::brush::Brush;
+use super::canvas::Point;
 use super::color::{Rgb, grey, hex};
 use super::noise::{fbm, lerp, smoothstep, value};
-use super::scene::{Place, Time, Water, Weather};
+use super::scene::{Figure, Place, Time, Water, Weather};
 use super::stage::Stage;
 
 /// The water's surface on each row: left and right edge in pixels, from the horizon down.
@@ -39,6 +41,13 @@ pub(super) fn river_at(stage: &Stage, near: f32) -> (f32, f32) {
     let bend = (near.sqrt() * 6.2).sin() * turn * stage.w * 0.13 * (1.0 - near * 0.4);
     let middle = lerp(stage.w * 0.5, stage.focus, 0.35) + bend;
     (middle, stage.u * (0.012 + 0.42 * near.powf(1.25)))
+}
+
+/// Whether this place on the ground is in the river.
+pub(super) fn in_river(stage: &Stage, (x, row): Point) -> bool {
+    let near = ((row - stage.horizon) / (stage.h - stage.horizon)).clamp(0.0, 1.0);
+    let (middle, half) = river_at(stage, near);
+    (x - middle).abs() < half
 }
 
 fn surface(stage: &Stage, water: Water) -> Surface {
@@ -105,6 +114,31 @@ fn mirror(stage: &mut Stage, surface: &Surface, water: Water) {
             let alpha = smoothstep(0.0, 2.0, px - left) * smoothstep(0.0, 2.0, right - px);
             stage.canvas.blend(x, y, color.mix(foam, crest.max(beach * 0.8)), alpha);
         }
+    }
+}
+
+/// Paper lanterns that drift on a river or lake, each over its reflection.
+pub(super) fn floating_lanterns(stage: &mut Stage) {
+    let mut dice = stage.dice("floating");
+    let count = if stage.scene.figures.contains(&Figure::Crowd) { 26 } else { 9 };
+    let nearest = if stage.scene.water == Some(Water::Lake) { 0.5 } else { 0.85 };
+    let glow = stage.light.lamps.max(0.35);
+    for index in 0..count {
+        let near = lerp(0.05, nearest, ((index as f32 + dice.unit()) / count as f32).powf(1.3));
+        let (middle, half) = match stage.scene.water {
+            Some(Water::River) => river_at(stage, near),
+            _ => (stage.w / 2.0, stage.w * 0.42),
+        };
+        let foot = (middle + half * dice.range(-0.7, 0.7), lerp(stage.horizon, stage.h, near));
+        let mut brush = Brush::new(stage, foot, stage.u * (0.012 + 0.06 * near)).at_depth(0.0);
+        let color = hex(0xff7a3c).mix(hex(0xffb04a), dice.unit());
+        brush.glow((0.0, -0.7), 1.3, color, 0.5 * glow);
+        brush.glow((0.0, 0.4), 2.6, color, 0.7 * glow);
+        brush.poly(&[(-0.6, 0.12), (0.6, 0.12), (0.42, -0.06), (-0.42, -0.06)], hex(0x8a3a30));
+        brush.shine(
+            &[(-0.36, 0.1), (0.36, 0.1), (0.3, 0.75), (-0.3, 0.75)],
+            color.mix(hex(0xfff0c0), 0.45 * glow),
+        );
     }
 }
 

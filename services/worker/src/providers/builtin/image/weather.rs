@@ -148,8 +148,32 @@ pub(super) fn fire(brush: &mut Brush<'_>, dice: &mut Dice) {
     brush.glow((0.0, 0.4), 1.4, hex(0xffc46b), 0.6);
 }
 
-/// A lantern on a post, one unit high.
-pub(super) fn lantern(brush: &mut Brush<'_>) {
+/// A lantern that stands or hangs: a glass between two plates, half a unit wide and one high with its ring.
+pub(super) fn lantern(brush: &mut Brush<'_>, dice: &mut Dice) {
+    let glow = brush.stage.light.lamps.max(0.4);
+    let red = brush.stage.scene.eastern;
+    let color = if red { hex(0xff6a3a) } else { hex(0xffcf7a) };
+    brush.glow((0.0, 0.4), 3.2, color, 0.75 * glow);
+    let iron = hex(0x4a3a2c);
+    if red {
+        brush.shine(
+            &[(-0.18, 0.1), (0.18, 0.1), (0.28, 0.4), (0.18, 0.72), (-0.18, 0.72), (-0.28, 0.4)],
+            color,
+        );
+    } else {
+        brush.shine(
+            &[(-0.22, 0.1), (0.22, 0.1), (0.17, 0.68), (-0.17, 0.68)],
+            color.mix(grey(1.0), 0.3 * glow),
+        );
+    }
+    brush.block((-0.25, 0.0), (0.25, 0.1), iron);
+    brush.poly(&[(-0.24, 0.68), (0.24, 0.68), (0.08, 0.84), (-0.08, 0.84)], iron);
+    brush.stroke(&[(-0.09, 0.82), (0.0, 1.0), (0.09, 0.82)], 0.04, iron);
+    brush.glow((0.0, 0.36), dice.range(0.5, 0.6), hex(0xfff0c8), glow);
+}
+
+/// A lamp on a post, one unit high.
+pub(super) fn street_lamp(brush: &mut Brush<'_>) {
     brush.stroke(&[(0.0, 0.0), (0.0, 0.9), (0.12, 0.96), (0.18, 0.9)], 0.025, hex(0x3a2f2a));
     let glow = brush.stage.light.lamps.max(0.35);
     let red = brush.stage.scene.eastern;

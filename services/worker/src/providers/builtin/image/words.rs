@@ -15,42 +15,52 @@ pub(super) enum Word {
     Thing(Thing),
     /// Speaks of East Asia.
     Eastern,
+    /// What mostly stands in a room, unless something outdoors is named.
+    Indoors,
+    /// Some person, unless one is named.
+    Somebody,
+    /// What follows is not there: something is only like it.
+    Likeness,
     /// Looks like one of ours within a longer Chinese word, but is none.
     Nothing,
 }
 
-/// Each meaning once, in the order of its first mention. English goes by whole words, singular or
+/// The bytes after a word of likeness in which what it is like stands.
+const LIKENESS: usize = 26;
+
+/// Each meaning once, what something is only like left out, in the order of its first mention. English goes by whole words, singular or
 /// plural; Chinese by the longest known word at each place.
 pub(super) fn words_in(prompt: &str) -> Vec<Word> {
     let text = prompt.to_lowercase();
     let mut found = Vec::new();
-    let mut note = |word: Word| {
-        if word != Word::Nothing && !found.contains(&word) {
-            found.push(word);
-        }
-    };
+    let mut likeness = None;
     let mut rest = text.as_str();
     while let Some(letter) = rest.chars().next() {
-        let taken = if letter.is_ascii_alphabetic() {
+        let (taken, meanings) = if letter.is_ascii_alphabetic() {
             let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-            english(&rest[..end]).into_iter().for_each(&mut note);
-            end
-        } else if let Some((length, meanings)) = chinese(rest) {
-            meanings.iter().copied().for_each(&mut note);
-            length
+            (end, english(&rest[..end]))
         } else {
-            letter.len_utf8()
+            chinese(rest).unwrap_or((letter.len_utf8(), &[]))
         };
+        if meanings == [Word::Likeness] {
+            likeness = Some(rest.len());
+        } else if !meanings.is_empty() && likeness.take().is_none_or(|at| at - rest.len() > LIKENESS) {
+            for word in meanings {
+                if *word != Word::Nothing && !found.contains(word) {
+                    found.push(*word);
+                }
+            }
+        }
         rest = &rest[taken..];
     }
     found
 }
 
 /// The meanings of an English word, in lower case.
-fn english(word: &str) -> Vec<Word> {
+fn english(word: &str) -> &'static [Word] {
     let singular = [Some(word), word.strip_suffix('s'), word.strip_suffix("es"), word.strip_suffix('y')];
     let known = |form: &str| ENGLISH.iter().find(|(forms, _)| forms.split(' ').any(|known| known == form));
-    singular.into_iter().flatten().find_map(known).map(|(_, meanings)| meanings.to_vec()).unwrap_or_default()
+    singular.into_iter().flatten().find_map(known).map_or(&[], |(_, meanings)| meanings)
 }
 
 /// The longest known word at the start of the text: its length in bytes and its meanings.
@@ -97,17 +107,24 @@ const ENGLISH: &[Entry] = &[
     ("cliff", &[Word::Place(Place::Cliff)]),
     ("street alley avenue downtown market", &[Word::Place(Place::Street)]),
     (
-        "room kitchen bedroom library classroom indoor indoors inside office hall study interior cafe workshop hut attic",
+        "room kitchen bedroom classroom indoor indoors interior attic parlor parlour nursery",
         &[Word::Place(Place::Room)],
+    ),
+    (
+        "window windowpane windowsill fireplace hearth armchair sofa curtain hall library office cafe workshop study inside",
+        &[Word::Indoors],
     ),
     ("astronaut cosmonaut", &[Word::Place(Place::Space), Word::Figure(Figure::Person)]),
     ("underwater undersea coral reef seabed", &[Word::Place(Place::Underwater)]),
     ("space planet galaxy spaceship spacecraft rocket universe cosmo nebula", &[Word::Place(Place::Space)]),
     ("sea ocean bay wave tide", &[Word::Water(Water::Sea)]),
-    ("harbor harbour port", &[Word::Water(Water::Sea), Word::Structure(Structure::Boat)]),
+    (
+        "harbor harbour port pier dock quay jetty wharf",
+        &[Word::Water(Water::Sea), Word::Structure(Structure::Pier), Word::Structure(Structure::Boat)],
+    ),
     ("lake pond reservoir lagoon", &[Word::Water(Water::Lake)]),
     ("river stream creek brook canal", &[Word::Water(Water::River)]),
-    ("house home cottage cabin farmhouse barn shed mansion", &[Word::Structure(Structure::House)]),
+    ("house cottage cabin hut farmhouse barn shed mansion", &[Word::Structure(Structure::House)]),
     ("village town hamlet", &[Word::Structure(Structure::Village)]),
     ("city cities skyline skyscraper metropolis cityscape", &[Word::Structure(Structure::City)]),
     ("lighthouse beacon", &[Word::Structure(Structure::Lighthouse)]),
@@ -121,11 +138,12 @@ const ENGLISH: &[Entry] = &[
     ("boat canoe raft rowboat kayak fisherman fishermen", &[Word::Structure(Structure::Boat)]),
     ("tent camp campsite", &[Word::Structure(Structure::Tent)]),
     (
-        "person man woman he she traveler traveller farmer knight king queen warrior wanderer grandmother grandfather \
+        "person man woman traveler traveller farmer knight king queen warrior wanderer grandmother grandfather \
          mother father keeper hero monk wizard witch prince princess sailor hiker stranger soldier samurai \
          figure teacher lady gentleman shepherd",
         &[Word::Figure(Figure::Person)],
     ),
+    ("he she", &[Word::Somebody]),
     ("child children kid boy girl son daughter student", &[Word::Figure(Figure::Child)]),
     ("crowd crowded people busy bustling villager family crew men women", &[Word::Figure(Figure::Crowd)]),
     (
@@ -150,14 +168,16 @@ const ENGLISH: &[Entry] = &[
     ("flower roses garden bloom tulip sunflower lavender poppy poppie", &[Word::Thing(Thing::Flowers)]),
     ("grass reed lawn", &[Word::Thing(Thing::Grass)]),
     ("rock stone boulder", &[Word::Thing(Thing::Rock)]),
-    ("lantern lamp candle streetlight lamplight", &[Word::Thing(Thing::Lantern)]),
-    ("fire campfire bonfire flame", &[Word::Thing(Thing::Fire)]),
+    ("lantern lamp candle lamplight flame torch", &[Word::Thing(Thing::Lantern)]),
+    ("streetlight streetlamp", &[Word::Thing(Thing::StreetLamp)]),
+    ("fire campfire bonfire", &[Word::Thing(Thing::Fire)]),
     ("smoke chimney", &[Word::Thing(Thing::Smoke)]),
     ("path road trail lane", &[Word::Thing(Thing::Path)]),
     ("rainbow", &[Word::Thing(Thing::Rainbow)]),
     ("neon", &[Word::Thing(Thing::Neon)]),
     ("umbrella", &[Word::Thing(Thing::Umbrella)]),
     ("balloon", &[Word::Thing(Thing::Balloon)]),
+    ("like", &[Word::Likeness]),
     ("chinese japanese china japan kimono asian", &[Word::Eastern]),
 ];
 
@@ -191,15 +211,19 @@ const CHINESE: &[Entry] = &[
     ("海滩 沙滩 海边 海岸 岛 小岛", &[Word::Place(Place::Beach)]),
     ("悬崖 峭壁 崖", &[Word::Place(Place::Cliff)]),
     ("街 街道 街头 大街 小巷 巷 市场 集市 马路", &[Word::Place(Place::Street)]),
-    ("房间 屋里 屋内 室内 厨房 卧室 教室 图书馆 办公室 客厅 书房", &[Word::Place(Place::Room)]),
+    ("房间 屋里 屋内 室内 厨房 卧室 教室 客厅 书房", &[Word::Place(Place::Room)]),
+    ("窗 窗户 窗前 窗边 窗外 壁炉 沙发 窗帘 图书馆 办公室", &[Word::Indoors]),
     ("海底 水下 珊瑚", &[Word::Place(Place::Underwater)]),
     ("宇宙 太空 星球 银河 飞船 火箭", &[Word::Place(Place::Space)]),
     ("宇航员", &[Word::Place(Place::Space), Word::Figure(Figure::Person)]),
     ("海 大海 海洋 海浪 海上 波浪 海面 浪", &[Word::Water(Water::Sea)]),
-    ("港口 港湾", &[Word::Water(Water::Sea), Word::Structure(Structure::Boat)]),
+    (
+        "港口 港湾 码头",
+        &[Word::Water(Water::Sea), Word::Structure(Structure::Pier), Word::Structure(Structure::Boat)],
+    ),
     ("湖 湖泊 湖面 池塘", &[Word::Water(Water::Lake)]),
     ("河 江 河流 小溪 溪 河边 江边 小河", &[Word::Water(Water::River)]),
-    ("房子 房屋 小屋 木屋 屋 家 农舍 茅屋 院子", &[Word::Structure(Structure::House)]),
+    ("房子 房屋 小屋 木屋 屋 农舍 茅屋 院子", &[Word::Structure(Structure::House)]),
     ("村 村庄 村子 小镇 镇 乡村 村落", &[Word::Structure(Structure::Village)]),
     ("城市 都市 高楼 摩天 上海 大厦", &[Word::Structure(Structure::City)]),
     ("灯塔", &[Word::Structure(Structure::Lighthouse)]),
@@ -213,10 +237,12 @@ const CHINESE: &[Entry] = &[
     ("小船 渔船 木船 渔夫 渔民 舟 竹筏", &[Word::Structure(Structure::Boat)]),
     ("帐篷 营地", &[Word::Structure(Structure::Tent)]),
     (
-        "人 男人 女人 老人 老爷爷 奶奶 爷爷 母亲 父亲 妈妈 爸爸 他 她 农夫 骑士 国王 王后 武士 侠客 旅人 和尚 巫师 \
+        "人 男人 女人 老人 老爷爷 奶奶 爷爷 母亲 父亲 妈妈 爸爸 农夫 骑士 国王 王后 武士 侠客 旅人 和尚 巫师 \
          公主 王子 书生 将军 士兵 老师 女子 男子 少年 少女 姑娘",
         &[Word::Figure(Figure::Person)],
     ),
+    ("他 她", &[Word::Somebody]),
+    ("全村的人 全村人 村里人", &[Word::Figure(Figure::Crowd), Word::Structure(Structure::Village)]),
     ("孩子 小孩 男孩 女孩 儿童 小女孩 小男孩 学生 儿子 女儿", &[Word::Figure(Figure::Child)]),
     ("人群 拥挤 人们 热闹 众人 村民 行人 他们 她们 熙熙攘攘", &[Word::Figure(Figure::Crowd)]),
     ("鸟 小鸟 海鸥 鹰 燕子 乌鸦 鹤 大雁 飞鸟 麻雀 鸽子", &[Word::Figure(Figure::Bird)]),
@@ -238,7 +264,8 @@ const CHINESE: &[Entry] = &[
     ("花 花园 鲜花 花朵 玫瑰 野花", &[Word::Thing(Thing::Flowers)]),
     ("草 草丛 芦苇", &[Word::Thing(Thing::Grass)]),
     ("石 石头 岩石", &[Word::Thing(Thing::Rock)]),
-    ("灯 灯笼 路灯 烛光 蜡烛 灯火 油灯", &[Word::Thing(Thing::Lantern)]),
+    ("灯 灯笼 烛光 蜡烛 灯火 油灯 火把", &[Word::Thing(Thing::Lantern)]),
+    ("路灯", &[Word::Thing(Thing::StreetLamp)]),
     ("火 篝火 火焰 营火", &[Word::Thing(Thing::Fire)]),
     ("炊烟 烟 烟囱", &[Word::Thing(Thing::Smoke)]),
     ("路 小路 山路 道路 小径", &[Word::Thing(Thing::Path)]),
@@ -246,9 +273,10 @@ const CHINESE: &[Entry] = &[
     ("霓虹 霓虹灯", &[Word::Thing(Thing::Neon), Word::Thing(Thing::Lantern)]),
     ("伞 雨伞", &[Word::Thing(Thing::Umbrella)]),
     ("气球 热气球", &[Word::Thing(Thing::Balloon)]),
+    ("像 好像 如同 仿佛 宛如", &[Word::Likeness]),
     (
         "马上 马虎 上街 人生 大家 国家 家庭 家乡 火车 花费 花时间 雨伞下 水龙头 公里 云南 江湖 夜以继日 雷同 石油 \
-         作家 画家 专家 家人 别人 工人 个人 令人 机器人 山东 山西 海关 海拔 网络",
+         作家 画家 专家 家人 别人 工人 个人 令人 机器人 山东 山西 海关 海拔 网络 雨停 雪停 雨过天晴",
         &[Word::Nothing],
     ),
 ];

@@ -107,6 +107,22 @@ fn narration(story: &Tidy, atoms: &[Atom]) -> String {
     ends.map(|(first, last)| story.text[first.start..last.end].to_owned()).unwrap_or_default()
 }
 
+/// A narration without its quotations: what is said is not seen.
+fn unquoted(narration: &str) -> String {
+    let mut inside = false;
+    let mut outside = String::with_capacity(narration.len());
+    for c in narration.chars() {
+        match c {
+            '"' => inside = !inside,
+            '“' | '„' | '«' | '「' | '『' => inside = true,
+            '”' | '»' | '」' | '』' => inside = false,
+            _ if inside => {}
+            _ => outside.push(c),
+        }
+    }
+    outside
+}
+
 /// A text without its quotation marks, unless it is nothing else.
 fn without_quotation_marks(text: &str) -> String {
     let kept = text.chars().filter(|c| !"\"“”„«»「」『』".contains(*c)).collect::<String>();

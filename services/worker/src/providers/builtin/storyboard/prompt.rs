@@ -1,14 +1,17 @@
 //! Prompts: what the picture of a shot shows.
 
 use domain::style::KnownStyle;
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::atoms::Atom;
 use super::cuts::Cut;
 use super::tidy::Tidy;
-use super::{clip, without_quotation_marks};
+use super::{clip, unquoted, without_quotation_marks};
 
 /// The most characters of a prompt.
 const LONGEST: usize = 400;
+/// The words that make a picture; of Chinese, the characters.
+const ENOUGH: usize = 4;
 /// The most characters of a style in a prompt.
 const LONGEST_STYLE: usize = 160;
 
@@ -38,11 +41,10 @@ fn join(before: &str, after: &str, between: &str) -> String {
     format!("{before}{between}{after}")
 }
 
-/// The narration, if it fits; else its clauses from the start, as many as fit. What is quoted is said and
-/// not seen, but its words may name what is seen, so only the quotation marks go.
+/// The narration, if it fits; else its clauses from the start, as many as fit.
 fn content(story: &Tidy, atoms: &[Atom], cuts: &[Cut], room: usize) -> String {
     let Some((first, last)) = atoms.first().zip(atoms.last()) else { return String::new() };
-    let whole = without_quotation_marks(&story.text[first.start..last.end]);
+    let whole = seen(&story.text[first.start..last.end]);
     if whole.chars().count() <= room {
         return whole;
     }
@@ -56,7 +58,16 @@ fn content(story: &Tidy, atoms: &[Atom], cuts: &[Cut], room: usize) -> String {
         }
     }
     match fitting {
-        Some(end) if (end - first.start) * 3 > room => without_quotation_marks(&story.text[first.start..end]),
+        Some(end) if (end - first.start) * 3 > room => seen(&story.text[first.start..end]),
         _ => clip(&whole, room),
     }
+}
+
+/// What is quoted is said and not seen, and goes where enough is told beside it. Else its words may name what is
+/// seen, and only the quotation marks go.
+fn seen(text: &str) -> String {
+    let told = unquoted(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = told.trim_start_matches(|c: char| !c.is_alphanumeric()).trim_end();
+    let words: usize = told.unicode_words().filter(|word| word.chars().all(char::is_alphanumeric)).count();
+    if words >= ENOUGH { told.to_owned() } else { without_quotation_marks(text) }
 }

@@ -311,6 +311,24 @@ pub(super) const SCENES: &[Scene] = &[
     ),
     scene(
         Aspect::Place,
+        "in a boat",
+        "船上",
+        &[
+            ("en", "boat canoe raft sail aboard"),
+            ("zh", "船上 小船 渔船 帆船 上船"),
+            ("fr", "bateau barque"),
+            ("de", "boot"),
+            ("es", "barca bote"),
+            ("it", "barca"),
+            ("pt", "barco bote"),
+            ("ru", "лодка лодке лодку"),
+            ("ja", "舟"),
+            ("ar", "قارب القارب"),
+            ("hi", "नाव"),
+        ],
+    ),
+    scene(
+        Aspect::Place,
         "on an island",
         "岛上",
         &[
@@ -606,8 +624,8 @@ pub(super) const SCENES: &[Scene] = &[
         "at a house",
         "屋子旁",
         &[
-            ("en", "house cottage hut cabin home"),
-            ("zh", "房子 屋子 小屋 茅屋 木屋 家里"),
+            ("en", "house cottage hut cabin"),
+            ("zh", "房子 屋子 小屋 茅屋 木屋"),
             ("fr", "maison cabane"),
             ("de", "haus hütte"),
             ("es", "casa cabaña"),

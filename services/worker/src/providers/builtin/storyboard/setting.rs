@@ -3,6 +3,7 @@
 
 use super::lexicon::Lexicon;
 use super::scenes::{Aspect, SCENES, Scene};
+use super::unquoted;
 
 /// The shots after which weather that nobody mentions is over.
 const WEATHER_LASTS: usize = 4;
@@ -26,6 +27,8 @@ enum Sign {
     Pronoun(Aspect),
     /// What follows is only what something is like.
     Likeness,
+    /// The weather is over.
+    Clearing,
     /// Nothing: a longer word that holds a scene's word by chance.
     Nothing,
 }
@@ -51,26 +54,10 @@ fn signs(lexicon: &Lexicon<Sign>, narration: &str) -> Vec<Sign> {
             Sign::Likeness => likeness = Some(at),
             Sign::Nothing => {}
             Sign::Scene { .. } if likeness.take().is_some_and(|like| at - like <= LIKENESS) => {}
-            Sign::Scene { .. } | Sign::Pronoun(_) => seen.push(sign),
+            Sign::Scene { .. } | Sign::Pronoun(_) | Sign::Clearing => seen.push(sign),
         }
     }
     seen
-}
-
-/// A narration without its quotations.
-fn unquoted(narration: &str) -> String {
-    let mut inside = false;
-    let mut outside = String::with_capacity(narration.len());
-    for c in narration.chars() {
-        match c {
-            '"' => inside = !inside,
-            '“' | '„' | '«' | '「' | '『' => inside = true,
-            '”' | '»' | '」' | '』' => inside = false,
-            _ if inside => {}
-            _ => outside.push(c),
-        }
-    }
-    outside
 }
 
 fn lexicon(language: &str) -> Lexicon<Sign> {
@@ -84,9 +71,12 @@ fn lexicon(language: &str) -> Lexicon<Sign> {
     let pronouns = [(HE, Aspect::He), (SHE, Aspect::She), (THEY, Aspect::Person)];
     let pronouns = pronouns.map(|(words, figure)| (words, Sign::Pronoun(figure)));
     let likeness = ("like 像 如同 仿佛 好像 宛如", Sign::Likeness);
-    let traps =
-        ("星期 雨停 雪停 风停 上海 江山 山羊 其他 雷同 马上 田径 家乡 河马 海报 good_morning", Sign::Nothing);
-    Lexicon::new(scenes.chain(pronouns).chain([likeness, traps]))
+    let clearing = (
+        "雨停 雪停 风停 雨过天晴 rain_stopped rain_ceased storm_passed storm_ended snow_stopped fog_lifted",
+        Sign::Clearing,
+    );
+    let traps = ("星期 上海 江山 山羊 其他 雷同 马上 田径 家乡 河马 海报 good_morning", Sign::Nothing);
+    Lexicon::new(scenes.chain(pronouns).chain([likeness, clearing, traps]))
 }
 
 /// What the story has named so far.
@@ -133,6 +123,7 @@ impl Memory {
         let mut shown = Vec::new();
         for sign in signs {
             match sign {
+                Sign::Clearing => self.weather = None,
                 Sign::Scene { scene, readable: false } => shown.push(*scene),
                 Sign::Pronoun(pronoun) if !has_person => shown.extend(self.meant(*pronoun)),
                 _ => {}
@@ -247,6 +238,8 @@ mod tests {
         assert!(shots[5].is_empty());
         assert_eq!(settings_of(&["A storm at night.", "Morning.", "1."], "en")[2], ["in the morning"]);
         assert_eq!(settings_of(&["A storm at dusk.", "Night.", "1."], "en")[2], ["at night", "in a storm"]);
+        assert_eq!(settings_of(&["A storm at dusk.", "The storm passed.", "1."], "en")[2], ["at dusk"]);
+        assert_eq!(settings_of(&["夜里下着暴雨。", "雨停了。", "一。"], "zh")[2], ["夜晚"]);
     }
 
     #[test]

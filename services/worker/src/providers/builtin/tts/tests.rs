@@ -25,7 +25,8 @@ async fn a_longer_text_than_a_job_may_have_is_refused() {
 
 #[tokio::test]
 async fn without_a_synthesiser_nothing_is_said_but_what_to_install() {
-    let refused = Speech::new(SpeechTools::default(), 1).speak(&spec("Hello"), "en", Path::new("/nowhere")).await;
+    let refused =
+        Speech::new(SpeechTools::default(), 1).speak(&spec("Hello"), "en", Path::new("/nowhere")).await;
     assert!(refused.unwrap_err().to_string().contains("install espeak-ng"));
 }
 
