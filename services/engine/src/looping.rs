@@ -52,14 +52,17 @@ async fn turn(
     while !stop.is_cancelled() {
         if reader.run_once().await? == Step::Worked {
             looks_left = SETTLING_LOOKS;
-        } else if looks_left > 0 {
-            pause(Duration::from_millis(1 << (SETTLING_LOOKS - looks_left)), stop).await;
-            looks_left -= 1;
-        } else {
-            tokio::select! {
-                woken = wake_ups.wait(engine.timing.poll) => looks_left = if woken { SETTLING_LOOKS } else { 0 },
-                () = stop.cancelled() => {}
+            continue;
+        }
+        let patience = match looks_left {
+            0 => engine.timing.poll,
+            left => Duration::from_millis(1 << (SETTLING_LOOKS - left)),
+        };
+        tokio::select! {
+            woken = wake_ups.wait(patience) => {
+                looks_left = if woken { SETTLING_LOOKS } else { looks_left.saturating_sub(1) };
             }
+            () = stop.cancelled() => {}
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use infra::postgres::{PgPool, checkpoint};
 use crate::EngineError;
 use crate::looping::{Reader, Step};
 
-const PAGE: usize = 2_000;
+const PAGE: usize = 8_000;
 
 /// Keeps the read tables.
 #[derive(Debug)]

@@ -28,6 +28,11 @@ impl Running {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&task);
     }
 
+    /// Whether a task is under way here.
+    pub(crate) fn has(&self, task: TaskId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&task)
+    }
+
     fn jobs(&self) -> Vec<RunningJob> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().map(|(job, _)| *job).collect()
     }

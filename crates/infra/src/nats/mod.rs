@@ -70,6 +70,11 @@ impl Bus {
         Ok(Self { client, jetstream })
     }
 
+    /// Whether there is a connection at this moment.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
     /// Whether the server answers.
     pub async fn ready(&self) -> Result<(), BusError> {
         self.jetstream.query_account().await.map(drop).map_err(BusError::during("reach JetStream"))

@@ -69,11 +69,9 @@ pub async fn apply(
     windows: &[Window],
     fence: &Fence,
 ) -> Result<ToSend, PostgresError> {
-    let mut transaction = pool.begin().await.map_err(PostgresError::during("begin a dispatch"))?;
-    sqlx::query("SET LOCAL synchronous_commit = off")
-        .execute(&mut *transaction)
-        .await
-        .map_err(PostgresError::during("begin a dispatch"))?;
+    // A dispatch that is lost in a crash takes its checkpoint with it and is made again.
+    let begun = pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await;
+    let mut transaction = begun.map_err(PostgresError::during("begin a dispatch"))?;
     if from != to {
         checkpoint::advance(&mut transaction, READER, from, to, fence).await?;
     }

@@ -124,7 +124,7 @@ impl EventStore {
             let (rows, after) = extend(&loaded, &[(&envelope, events)])?;
             match self.append(project, &rows, Some((command, after.state.version)), None).await? {
                 Appended::Done => {
-                    self.keep(project, &after);
+                    self.keep(project, loaded.state.version, &after);
                     let version = after.state.version;
                     return Ok(Receipt { project, version, duplicate: false, state: Some(after.state) });
                 }
@@ -172,7 +172,7 @@ impl EventStore {
             let (rows, after) = extend(&loaded, &decided)?;
             match self.append(project, &rows, None, Some(fence)).await? {
                 Appended::Done => {
-                    self.keep(project, &after);
+                    self.keep(project, loaded.state.version, &after);
                     return Ok(BatchOutcome { outcomes, state: after.state });
                 }
                 Appended::VersionConflict | Appended::CommandSeenBefore => {
@@ -226,9 +226,8 @@ impl EventStore {
         self.states.lock().unwrap_or_else(PoisonError::into_inner).put(project, loaded.clone());
     }
 
-    fn keep(&self, project: ProjectId, after: &Loaded) {
-        let before = self.states.lock().unwrap_or_else(PoisonError::into_inner).put(project, after.clone());
-        let version_before = before.map_or(0, |before| before.state.version);
+    fn keep(&self, project: ProjectId, version_before: u64, after: &Loaded) {
+        self.keep_in_memory(project, after);
         if after.state.version / SNAPSHOT_EVERY != version_before / SNAPSHOT_EVERY {
             snapshot::write_behind(self.pool.clone(), project, after.clone());
         }

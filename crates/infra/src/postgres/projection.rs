@@ -152,12 +152,9 @@ impl Projection {
         changes: &Changes,
         fence: &Fence,
     ) -> Result<(), PostgresError> {
-        let mut transaction = self.pool.begin().await.map_err(PostgresError::during("begin a page"))?;
         // A page that is lost in a crash takes its checkpoint with it and is applied again.
-        sqlx::query("SET LOCAL synchronous_commit = off")
-            .execute(&mut *transaction)
-            .await
-            .map_err(PostgresError::during("begin a page"))?;
+        let begun = self.pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await;
+        let mut transaction = begun.map_err(PostgresError::during("begin a page"))?;
         checkpoint::advance(&mut transaction, READER, from, to, fence).await?;
         shots::write(&mut transaction, &changes.shots).await?;
         tasks::write(&mut transaction, changes.tasks.values()).await?;

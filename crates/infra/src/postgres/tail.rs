@@ -111,7 +111,7 @@ struct Recent {
 }
 
 /// Events that are kept for the other readers.
-const RECENT_EVENTS: usize = 8_192;
+const RECENT_EVENTS: usize = 16_384;
 
 impl Tail {
     /// A tail of this database's log.

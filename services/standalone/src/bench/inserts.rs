@@ -58,7 +58,6 @@ pub(super) async fn measure(shared: &Shared, database_url: &str) -> Result<Rates
     Ok(rates)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
 fn per_second(done: u64) -> f64 {
     round(done as f64 / (TURN * TURNS).as_secs_f64())
 }

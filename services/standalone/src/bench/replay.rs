@@ -71,7 +71,6 @@ async fn replay(shared: &Shared) -> Result<Replay, Failed> {
         }
         events += u64::try_from(applied).unwrap_or(0);
     }
-    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
     let per_second = events as f64 / started.elapsed().as_secs_f64();
     Ok(Replay { events, per_second: round(per_second) })
 }

@@ -90,14 +90,19 @@ fn header(width: u32, height: u32, fonts: &FontFamilies, look: &Look) -> String 
 }
 
 fn event(script: &mut String, from: u64, to: u64, fonts: &FontFamilies, lines: &[String]) {
-    let cjk = is_cjk(&lines.concat());
-    let style = if cjk { "Cjk" } else { "Latin" };
-    let lines: Vec<_> = lines.iter().map(|line| ass_text(line)).collect();
-    let mut text = lines.join("\\N");
-    if !cjk && fonts.latin.is_none() {
-        text = narrow_marks(&text);
+    let style = |line: &str| if is_cjk(line) { "Cjk" } else { "Latin" };
+    let first = lines.first().map_or("Latin", |line| style(line));
+    let mut text = String::new();
+    for line in lines {
+        let separator = if text.is_empty() { "" } else { "\\N" };
+        _ = match style(line) {
+            style if style == first => write!(text, "{separator}"),
+            style => write!(text, "{separator}{{\\r{style}}}"),
+        };
+        let narrow = !is_cjk(line) && fonts.latin.is_none();
+        text += &ass_text(&if narrow { narrow_marks(line) } else { line.clone() });
     }
-    _ = writeln!(script, "Dialogue: 0,{},{},{style},,0,0,0,,{text}", centis(from), centis(to));
+    _ = writeln!(script, "Dialogue: 0,{},{},{first},,0,0,0,,{text}", centis(from), centis(to));
 }
 
 /// A Chinese font draws these as wide as its characters, which tears Latin words apart: `isn’ t`.
@@ -182,6 +187,8 @@ mod tests {
         let style = |line: &str| script(&[line], Some("Sans")).contains(",Latin,,");
         assert!(style("“The lamp is broken,”") && style("1990…") && style("Привет — мир"));
         assert!(!style("“把想说的话放进灯里，”") && !style("我的iPhone很好用"));
+        let both = script(&["It isn’t mine —", "“把想说的话放进灯里，”"], Some("Sans"));
+        assert!(both.ends_with("Latin,,0,0,0,,It isn’t mine —\\N{\\rCjk}“把想说的话放进灯里，”\n"), "{both}");
     }
 
     #[test]
