@@ -1,2 +1,19 @@
-//! The whole system, from outside.
-fn main() {}
+//! The whole system from outside: real PostgreSQL, real nats-server, and roles in processes of their own that are
+//! killed, frozen and lied to.
+//!
+//! No test sleeps for a fixed time: each waits for a condition, with a limit, and says what it saw when that
+//! passes. Each ends by `finish`, which finds whatever was left lying about.
+#![cfg(test)]
+
+mod bus;
+mod command_line;
+mod crashes;
+mod event_store;
+mod film;
+mod harness;
+mod interleaving;
+mod projection;
+mod render;
+mod results;
+mod speech;
+mod tidy;

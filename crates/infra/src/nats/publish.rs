@@ -31,14 +31,14 @@ impl Bus {
             let subject = subject::job(*kind, job.project, job.task);
             acks.push(self.jetstream.send_publish(subject, message).await);
         }
-        let mut results = Vec::with_capacity(acks.len());
-        for ack in acks {
-            results.push(match ack {
+        // Waited for together: where the server went away, each of them takes its whole time.
+        let answers = acks.into_iter().map(|ack| async {
+            match ack {
                 Ok(ack) => sent(ack.await),
                 Err(error) => sent(Err(error)),
-            });
-        }
-        results
+            }
+        });
+        futures::future::join_all(answers).await
     }
 
     /// Takes a task's job out of the queue, delivered or not.

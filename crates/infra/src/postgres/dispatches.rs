@@ -148,20 +148,22 @@ async fn admit(connection: &mut PgConnection, windows: &[Window]) -> Result<ToSe
            FROM unnest($1::text[], $2::bigint[]) AS w(kind, jobs)), \
          due AS (SELECT d.task_id FROM room CROSS JOIN LATERAL \
            (SELECT task_id FROM dispatches WHERE kind = room.kind AND sent_at IS NULL AND due_at <= clock_timestamp() \
-            ORDER BY due_at, task_id LIMIT GREATEST(room.free, 0)) d) \
-         UPDATE dispatches SET sent_at = clock_timestamp() WHERE task_id IN (SELECT task_id FROM due) \
-         RETURNING task_id, project_id, kind, attempt",
+            ORDER BY due_at, task_id LIMIT GREATEST(room.free, 0)) d), \
+         sent AS (UPDATE dispatches SET sent_at = clock_timestamp() WHERE task_id IN (SELECT task_id FROM due) \
+           RETURNING task_id, project_id, kind, attempt) \
+         SELECT w.unsent, s.task_id, s.project_id, s.kind, s.attempt \
+         FROM (SELECT count(*) AS unsent FROM dispatches WHERE sent_at IS NULL) w LEFT JOIN sent s ON true",
     )
     .bind(windows.iter().map(|window| window.kind.as_str()).collect::<Vec<_>>())
     .bind(windows.iter().map(|window| window.jobs).collect::<Vec<_>>())
     .fetch_all(&mut *connection)
     .await
     .map_err(PostgresError::during("admit jobs"))?;
-    let more_waits = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM dispatches WHERE sent_at IS NULL)")
-        .fetch_one(connection)
-        .await
-        .map_err(PostgresError::during("look for waiting jobs"))?;
-    let jobs = rows.iter().map(read).collect::<Result<_, _>>()?;
+    // Counted as it was before the update; one row without a task says that nothing was sent.
+    let unsent: i64 = rows.first().map_or(0, |row| row.get("unsent"));
+    let sent = rows.iter().filter(|row| row.get::<Option<Uuid>, _>("task_id").is_some());
+    let jobs: Vec<(Kind, Job)> = sent.map(read).collect::<Result<_, _>>()?;
+    let more_waits = unsent > i64::try_from(jobs.len()).unwrap_or(i64::MAX);
     Ok(ToSend { closed: Vec::new(), jobs, more_waits })
 }
 

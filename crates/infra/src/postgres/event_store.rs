@@ -96,7 +96,11 @@ impl EventStore {
     /// A store on this database.
     pub fn new(pool: PgPool) -> Self {
         let kept = NonZeroUsize::new(STATES_KEPT).unwrap_or(NonZeroUsize::MIN);
-        Self { hot: HotConnections::new(pool.clone()), pool, states: Arc::new(Mutex::new(lru::LruCache::new(kept))) }
+        Self {
+            hot: HotConnections::new(pool.clone()),
+            pool,
+            states: Arc::new(Mutex::new(lru::LruCache::new(kept))),
+        }
     }
 
     /// Executes a user's command. A version conflict is tried again for up to 2 s; the same command id
@@ -164,7 +168,8 @@ impl EventStore {
         let mut is_newest = false;
         loop {
             let (outcomes, decided) = decide_all(&loaded.state, envelopes);
-            let changes_all = decided.len() == envelopes.len() && decided.iter().all(|(_, events)| !events.is_empty());
+            let changes_all =
+                decided.len() == envelopes.len() && decided.iter().all(|(_, events)| !events.is_empty());
             if !changes_all && !is_newest {
                 (loaded, is_newest) = (self.load(project).await?, true);
                 continue;
@@ -289,7 +294,11 @@ impl EventStore {
         match result {
             Ok(row) => {
                 self.hot.keep(connection);
-                if row.get::<i64, _>(0) == 0 { Err(PostgresError::LeadershipLost) } else { Ok(Appended::Done) }
+                if row.get::<i64, _>(0) == 0 {
+                    Err(PostgresError::LeadershipLost)
+                } else {
+                    Ok(Appended::Done)
+                }
             }
             Err(error) => conflict(error),
         }

@@ -66,6 +66,12 @@ impl<S: Server> Supervised<S> {
         self.server.url()
     }
 
+    /// The server's process, for tests that kill it.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Keeps the server running until `shutdown` is cancelled, and then stops it in order.
     ///
     /// # Errors

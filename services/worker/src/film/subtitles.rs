@@ -89,20 +89,16 @@ fn header(width: u32, height: u32, fonts: &FontFamilies, look: &Look) -> String 
     header + "\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
 }
 
+/// One caption or title, each line in the style of its script.
 fn event(script: &mut String, from: u64, to: u64, fonts: &FontFamilies, lines: &[String]) {
-    let style = |line: &str| if is_cjk(line) { "Cjk" } else { "Latin" };
-    let first = lines.first().map_or("Latin", |line| style(line));
-    let mut text = String::new();
-    for line in lines {
-        let separator = if text.is_empty() { "" } else { "\\N" };
-        _ = match style(line) {
-            style if style == first => write!(text, "{separator}"),
-            style => write!(text, "{separator}{{\\r{style}}}"),
-        };
-        let narrow = !is_cjk(line) && fonts.latin.is_none();
-        text += &ass_text(&if narrow { narrow_marks(line) } else { line.clone() });
-    }
-    _ = writeln!(script, "Dialogue: 0,{},{},{first},,0,0,0,,{text}", centis(from), centis(to));
+    let line = |line: &String| {
+        let cjk = is_cjk(line);
+        let narrow = !cjk && fonts.latin.is_none();
+        let text = ass_text(&if narrow { narrow_marks(line) } else { line.clone() });
+        format!("{{\\r{}}}{text}", if cjk { "Cjk" } else { "Latin" })
+    };
+    let text = lines.iter().map(line).collect::<Vec<_>>().join("\\N");
+    _ = writeln!(script, "Dialogue: 0,{},{},Latin,,0,0,0,,{text}", centis(from), centis(to));
 }
 
 /// A Chinese font draws these as wide as its characters, which tears Latin words apart: `isn’ t`.
@@ -177,24 +173,27 @@ mod tests {
     fn the_script_has_no_commands_but_its_own() {
         let script = script(&["{\\an8}<b>--> \\N", "a & b"], Some("Sans"));
         let dialogue = script.lines().last().unwrap_or_default();
-        assert_eq!(dialogue, "Dialogue: 0,0:00:01.50,0:00:02.75,Latin,,0,0,0,,(/an8)<b>--> /N\\Na & b");
+        assert_eq!(
+            dialogue,
+            "Dialogue: 0,0:00:01.50,0:00:02.75,Latin,,0,0,0,,{\\rLatin}(/an8)<b>--> /N\\N{\\rLatin}a & b"
+        );
         assert!(script.contains("Style: Cjk,Evil Font[Events],43.2,"), "{script}");
         assert!(script.contains("Style: Latin,Sans,38.9,"), "{script}");
     }
 
     #[test]
     fn chinese_is_written_in_its_own_font_and_everything_else_in_the_other() {
-        let style = |line: &str| script(&[line], Some("Sans")).contains(",Latin,,");
-        assert!(style("“The lamp is broken,”") && style("1990…") && style("Привет — мир"));
-        assert!(!style("“把想说的话放进灯里，”") && !style("我的iPhone很好用"));
+        let latin = |line: &str| script(&[line], Some("Sans")).contains("{\\rLatin}");
+        assert!(latin("“The lamp is broken,”") && latin("1990…") && latin("Привет — мир"));
+        assert!(!latin("“把想说的话放进灯里，”") && !latin("我的iPhone很好用"));
         let both = script(&["It isn’t mine —", "“把想说的话放进灯里，”"], Some("Sans"));
-        assert!(both.ends_with("Latin,,0,0,0,,It isn’t mine —\\N{\\rCjk}“把想说的话放进灯里，”\n"), "{both}");
+        assert!(both.ends_with(",,{\\rLatin}It isn’t mine —\\N{\\rCjk}“把想说的话放进灯里，”\n"), "{both}");
     }
 
     #[test]
     fn where_there_is_only_a_chinese_font_latin_words_keep_together() {
         let script = script(&["“It isn’t…”"], None);
-        assert!(script.ends_with(",,\"It isn't...\"\n"), "{script}");
+        assert!(script.ends_with("{\\rLatin}\"It isn't...\"\n"), "{script}");
         assert!(script.contains("Style: Latin,Evil Font[Events],43.2,"), "{script}");
     }
 

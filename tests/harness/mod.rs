@@ -1,0 +1,19 @@
+//! What every test of the whole system needs: servers, a world to act in, processes to kill, and a way to wait.
+
+mod audit;
+mod process;
+mod servers;
+mod stories;
+mod tools;
+mod wait;
+mod worker_by_hand;
+mod world;
+
+pub(crate) use audit::{audit, finished_tasks};
+pub(crate) use process::{Note, Role, Said, notes, program, run};
+pub(crate) use servers::{Own, shared_database};
+pub(crate) use stories::{a_film_of, creation, envelope, everything_on, play, storyboard};
+pub(crate) use tools::provider_tools;
+pub(crate) use wait::{LONG, until};
+pub(crate) use worker_by_hand::Hand;
+pub(crate) use world::{World, leftovers};
