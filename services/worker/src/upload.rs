@@ -14,7 +14,7 @@ use tokio::fs;
 
 use crate::providers::{Content, Files, MadeFile};
 
-/// How often a busy desk is asked before the job is put off.
+/// How often a desk that cannot write is asked before the job is put off.
 const TRIES: u32 = 20;
 
 /// What a run made could not be uploaded.
@@ -105,7 +105,8 @@ async fn one(
         .map_err(|error| UploadError::Unreadable(Failure::fail("invalid_output", error)))?;
     let asset = Asset { key: key.clone(), bytes, duration_seconds: file.duration_seconds };
     let request = UploadRequest { task, claim, key };
-    for _ in 0..TRIES {
+    let mut refusals = 0;
+    while refusals < TRIES {
         match bus.request_upload(kind, &request).await {
             Ok(UploadReply::Have) => return Ok(Uploaded { asset, folder: None }),
             Ok(UploadReply::Put { place: Place::Path(path) }) => {
@@ -113,9 +114,14 @@ async fn one(
                 return Ok(Uploaded { asset, folder: path.parent().map(Path::to_owned) });
             }
             Ok(UploadReply::Busy { retry_after_ms }) => {
+                refusals += 1;
                 tokio::time::sleep(Duration::from_millis(retry_after_ms)).await;
             }
-            Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+            // A desk that is away comes back, and what was made is not thrown away meanwhile.
+            Err(error) => {
+                tracing::debug!(%task, %error, "no place for a result yet; asking again");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
         }
     }
     Err(UploadError::Outage("the desk gave no place to put the result".to_owned()))

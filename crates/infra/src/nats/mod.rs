@@ -11,6 +11,7 @@ mod topology;
 use std::time::Duration;
 
 use async_nats::jetstream;
+use tokio::sync::watch;
 
 pub use consume::{DeadJob, DeadJobs, JobMessage, JobQueue};
 pub use live::{LiveMessage, LiveSubscription, WakeSubscription};
@@ -39,6 +40,8 @@ impl BusError {
 pub struct Bus {
     client: async_nats::Client,
     jetstream: jetstream::Context,
+    /// Counts the times that the connection was made, again or for the first time.
+    connections: watch::Receiver<u64>,
 }
 
 impl Bus {
@@ -51,6 +54,7 @@ impl Bus {
             }
             _ => async_nats::ConnectOptions::new(),
         };
+        let (connected, connections) = watch::channel(0);
         let options = options
             .name(name)
             .max_reconnects(None)
@@ -58,16 +62,20 @@ impl Bus {
             .reconnect_delay_callback(|attempts| {
                 Duration::from_millis(20_u64.saturating_mul(1 << attempts.min(6)).min(1_000))
             })
-            .event_callback(|event| async move {
+            .event_callback(move |event| {
                 // A refused publish shows only here.
                 tracing::info!(%event, "NATS");
+                if matches!(event, async_nats::Event::Connected) {
+                    connected.send_modify(|times| *times += 1);
+                }
+                std::future::ready(())
             });
         let client = options.connect(server).await.map_err(BusError::during("connect"))?;
         let jetstream = jetstream::ContextBuilder::new()
             .timeout(Duration::from_secs(5))
             .ack_timeout(Duration::from_secs(5))
             .build(client.clone());
-        Ok(Self { client, jetstream })
+        Ok(Self { client, jetstream, connections })
     }
 
     /// Whether there is a connection at this moment.

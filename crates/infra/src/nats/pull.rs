@@ -10,6 +10,7 @@ use async_nats::jetstream::{self, Message};
 use async_nats::{StatusCode, Subject, Subscriber};
 use futures::StreamExt;
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::{Bus, BusError};
 
@@ -28,6 +29,7 @@ pub(super) struct Pull {
     ask: String,
     inbox: Subject,
     messages: Subscriber,
+    connections: watch::Receiver<u64>,
 }
 
 impl Bus {
@@ -40,6 +42,7 @@ impl Bus {
             ask: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
             inbox,
             messages,
+            connections: self.connections.clone(),
         })
     }
 }
@@ -47,6 +50,7 @@ impl Bus {
 impl Pull {
     /// Waits for one message, for at most 30 s. After an error the pull is of no further use.
     pub(super) async fn next(&mut self) -> Result<Option<Message>, BusError> {
+        self.connections.mark_unchanged();
         let request = json!({
             "batch": 1,
             "expires": nanoseconds(EXPIRES),
@@ -57,8 +61,12 @@ impl Pull {
             .await
             .map_err(BusError::during("ask for a message"))?;
         loop {
-            let message = tokio::time::timeout(STALLED, self.messages.next())
-                .await
+            let message = tokio::select! {
+                message = tokio::time::timeout(STALLED, self.messages.next()) => message,
+                // The server that was asked may be gone, or have forgotten.
+                Ok(()) = self.connections.changed() => return Err(failed("the connection was made anew")),
+            };
+            let message = message
                 .map_err(|_| failed("no heartbeat: the pull has stalled"))?
                 .ok_or_else(|| failed("the connection is closed"))?;
             match message.status {

@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 pub use find::{Finding, Font, Found};
 pub use places::Places;
-pub use python::Python;
+
+use python::Python;
 
 /// What a progress message is told to, one line at a time.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);

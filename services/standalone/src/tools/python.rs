@@ -14,18 +14,18 @@ const QUESTION_SCRIPT: &str = "import sys, importlib.util as u; \
 
 /// A Python interpreter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Python {
+pub(super) struct Python {
     /// The interpreter itself.
-    pub program: PathBuf,
+    pub(super) program: PathBuf,
     /// Major and minor version, as in `3.11`.
-    pub version: String,
+    pub(super) version: String,
     /// Whether it can run `-m pip`; Debian ships pip apart.
-    pub has_pip: bool,
+    pub(super) has_pip: bool,
 }
 
 impl Python {
     /// The first `python3` that runs, one with pip preferred.
-    pub async fn find(places: &Places) -> Option<Self> {
+    pub(super) async fn find(places: &Places) -> Option<Self> {
         let mut first = None;
         for launcher in places.all_programs("python3") {
             let answer = run(Command::new(&launcher).args(["-I", "-c", QUESTION_SCRIPT]), QUESTION).await;

@@ -32,7 +32,9 @@ pub(super) fn paint(stage: &mut Stage) {
             Structure::Ship => afloat(stage, |stage| ship(stage, &mut dice)),
             Structure::Boat => afloat(stage, |stage| boat(stage, &mut dice)),
             Structure::Pier => {
-                pier(stage);
+                if stage.scene.place == Place::Beach {
+                    pier(stage);
+                }
                 continue;
             }
         }
@@ -434,7 +436,8 @@ fn ship(stage: &mut Stage, dice: &mut Dice) {
 fn boat(stage: &mut Stage, dice: &mut Dice) {
     let far = if stage.scene.at_sea() { 0.3 } else { 0.36 };
     // Between the pier, if there is one, and whoever stands ashore.
-    let aside = if stage.scene.built(Structure::Pier) { (0.0, 0.3) } else { (0.5, 1.1) };
+    let pier = stage.scene.built(Structure::Pier) && stage.scene.place == Place::Beach;
+    let aside = if pier { (0.0, 0.3) } else { (0.5, 1.1) };
     let foot = (
         stage.w * 0.5 - (stage.focus - stage.w * 0.5) * dice.range(aside.0, aside.1),
         lerp(stage.horizon, stage.h, far),

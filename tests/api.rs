@@ -1,0 +1,181 @@
+//! HTTP and the live stream against the whole system: given requests, then responses, events, tables and stream.
+
+use std::time::Duration;
+
+use api::{Access, Listeners};
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use domain::job::Kind;
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tower::ServiceExt;
+use worker::providers::bench::Sleeping;
+
+use crate::harness::{LONG, World, until};
+
+/// What a request came to.
+struct Answer {
+    status: StatusCode,
+    etag: Option<String>,
+    body: Value,
+}
+
+async fn ask(world: &World, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Answer {
+    let request = Request::builder().method(method).uri(path).header("host", "localhost");
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = match body {
+        Some(body) => request.header("content-type", "application/json").body(Body::from(body.to_string())),
+        None => request.body(Body::empty()),
+    };
+    let router = api::router(world.shared.api(Access::default()));
+    let response = router.oneshot(request.unwrap()).await.unwrap();
+    let status = response.status();
+    let etag = response.headers().get("etag").map(|etag| etag.to_str().unwrap().to_owned());
+    let bytes = to_bytes(response.into_body(), 10_000_000).await.unwrap();
+    Answer { status, etag, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+}
+
+async fn get(world: &World, path: &str) -> Value {
+    let answer = ask(world, "GET", path, &[], None).await;
+    assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
+    answer.body
+}
+
+/// A system with every role at work, and a project of two shots that renders itself.
+async fn a_project_by_http() -> (World, String) {
+    let world = World::with_engine().await;
+    world.start_worker("all", Sleeping::default(), &Kind::ALL);
+    let create = json!({ "story": "One. Two.", "shotCount": 2, "settings": { "autoRender": true } });
+    let answer = ask(&world, "POST", "/v1/projects", &[], Some(create)).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+    let path = format!("/v1/projects/{}", answer.body["id"].as_str().unwrap());
+    (world, path)
+}
+
+async fn until_ready(world: &World, path: &str) -> Value {
+    until("the project is ready", LONG, async || {
+        let project = get(world, path).await;
+        if project["status"] == "ready" && !project["film"].is_null() {
+            Ok(project)
+        } else {
+            Err(project["status"].to_string())
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_story_that_is_posted_becomes_a_film_that_can_be_downloaded() {
+    let (world, path) = a_project_by_http().await;
+    let project = until_ready(&world, &path).await;
+    assert_eq!(project["shots"].as_array().unwrap().len(), 2);
+    assert_eq!(project["progress"]["percent"], 100);
+    let film = get(&world, &format!("{path}/film")).await;
+    assert_eq!((film["version"].as_u64(), film["stale"].as_bool()), (Some(1), Some(false)));
+    let part = ask(&world, "GET", &format!("{path}/film/download"), &[("range", "bytes=0-3")], None).await;
+    assert_eq!(part.status, StatusCode::PARTIAL_CONTENT);
+    let history = get(&world, &format!("{path}/history?limit=200")).await;
+    let types: Vec<&str> =
+        history["items"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let finished = types.iter().filter(|event_type| **event_type == "TaskFinished").count();
+    assert_eq!(finished, 6, "a storyboard, two pictures, two voices, a film: {types:?}");
+    let tasks = get(&world, &format!("{path}/tasks?limit=200")).await;
+    assert!(tasks["items"].as_array().unwrap().iter().all(|task| task["status"] == "finished"), "{tasks}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_second_of_two_who_edit_a_shot_is_told_and_changes_nothing() {
+    let (world, path) = a_project_by_http().await;
+    let project = until_ready(&world, &path).await;
+    let shot = format!("{path}/shots/{}", project["shots"][0]["id"].as_str().unwrap());
+    let seen = project["version"].as_u64().unwrap().to_string();
+    let tag = format!("\"{seen}\"");
+    let edit = |prompt: &str| Some(json!({ "prompt": prompt, "generate": false }));
+    let first = ask(&world, "PATCH", &shot, &[("if-match", &tag)], edit("A castle")).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.body);
+    assert_ne!(first.etag.as_deref(), Some(tag.as_str()));
+    assert_eq!(first.body["stale"]["image"], true);
+    let second = ask(&world, "PATCH", &shot, &[("if-match", &tag)], edit("A cave")).await;
+    assert_eq!((second.status, &second.body["code"]), (StatusCode::PRECONDITION_FAILED, &json!("version_mismatch")));
+    assert_eq!(get(&world, &shot).await["prompt"], "A castle");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn bad_requests_get_a_problem_that_says_what_to_do() {
+    let world = World::new().await;
+    let create = |body: Value| ask(&world, "POST", "/v1/projects", &[], Some(body));
+    for (body, field) in [
+        (json!({ "story": " \n " }), "story"),
+        (json!({ "story": "x".repeat(20_001) }), "story"),
+        (json!({ "story": "One.", "shotCount": 0 }), "shotCount"),
+        (json!({ "story": "One.", "shotCount": 201 }), "shotCount"),
+        (json!({ "story": "One.", "settings": { "fps": 1000 } }), "settings.fps"),
+        (json!({ "story": "One.", "unknown": 1 }), "unknown"),
+    ] {
+        let answer = create(body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{field}: {}", answer.body);
+        assert!(answer.body["errors"].to_string().contains(field), "{field}: {}", answer.body);
+        assert!(answer.body["requestId"].is_string());
+    }
+    let unknown = ask(&world, "GET", "/v1/projects/../../etc/passwd", &[], None).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    let elsewhere = ask(&world, "GET", "/v1/projects", &[("origin", "https://evil.example")], None).await;
+    assert_eq!(elsewhere.status, StatusCode::FORBIDDEN);
+    assert_eq!(get(&world, "/v1/projects").await["items"], json!([]));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_same_idempotency_key_makes_one_project() {
+    let world = World::with_engine().await;
+    let create = || {
+        let body = json!({ "story": "One.", "shotCount": 1 });
+        ask(&world, "POST", "/v1/projects", &[("idempotency-key", "k-1")], Some(body))
+    };
+    let (first, second) = (create().await, create().await);
+    assert_eq!(first.body["id"], second.body["id"]);
+    assert_eq!(get(&world, "/v1/projects").await["items"].as_array().unwrap().len(), 1);
+    let path = format!("/v1/projects/{}", first.body["id"].as_str().unwrap());
+    assert_eq!(ask(&world, "DELETE", &path, &[], None).await.status, StatusCode::OK);
+    assert_eq!(ask(&world, "GET", &path, &[], None).await.status, StatusCode::NOT_FOUND);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_stream_shows_every_version_once_and_in_order() {
+    let (world, path) = a_project_by_http().await;
+    let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
+    let address = listeners.api.local_addr().unwrap();
+    let shutdown = infra::runtime::CancellationToken::new();
+    let serving = api::run(listeners, world.shared.api(Access::default()), shutdown.clone());
+    let watching = async {
+        let (mut socket, _) = connect_async(format!("ws://{address}{path}/stream")).await.unwrap();
+        let mut version = None;
+        while let Some(Ok(message)) = socket.next().await {
+            let Message::Text(text) = message else { continue };
+            let message: Value = serde_json::from_str(&text).unwrap();
+            match message["type"].as_str().unwrap() {
+                "snapshot" => version = message["version"].as_u64(),
+                "event" => {
+                    assert_eq!(message["version"].as_u64(), version.map(|version| version + 1));
+                    version = message["version"].as_u64();
+                    if message["event"]["type"] == "FilmRendered" {
+                        break;
+                    }
+                }
+                _ => {}
+            }
+        }
+        shutdown.cancel();
+        version
+    };
+    let (served, version) = tokio::join!(serving, tokio::time::timeout(Duration::from_secs(60), watching));
+    served.unwrap();
+    let ready = until_ready(&world, &path).await;
+    assert!(version.unwrap() <= ready["version"].as_u64());
+    world.finish().await;
+}
