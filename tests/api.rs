@@ -22,7 +22,13 @@ struct Answer {
     body: Value,
 }
 
-async fn ask(world: &World, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Answer {
+async fn ask(
+    world: &World,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<Value>,
+) -> Answer {
     let request = Request::builder().method(method).uri(path).header("host", "localhost");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = match body {
@@ -99,7 +105,10 @@ async fn the_second_of_two_who_edit_a_shot_is_told_and_changes_nothing() {
     assert_ne!(first.etag.as_deref(), Some(tag.as_str()));
     assert_eq!(first.body["stale"]["image"], true);
     let second = ask(&world, "PATCH", &shot, &[("if-match", &tag)], edit("A cave")).await;
-    assert_eq!((second.status, &second.body["code"]), (StatusCode::PRECONDITION_FAILED, &json!("version_mismatch")));
+    assert_eq!(
+        (second.status, &second.body["code"]),
+        (StatusCode::PRECONDITION_FAILED, &json!("version_mismatch"))
+    );
     assert_eq!(get(&world, &shot).await["prompt"], "A castle");
     world.finish().await;
 }

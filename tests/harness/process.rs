@@ -24,9 +24,6 @@ pub(crate) fn program() -> Command {
             command.env_remove(&name);
         }
     }
-    if let Ok(log) = std::env::var("DBG_LOG") {
-        command.env("STORYTOVIDEO_LOG", log);
-    }
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
 }
@@ -83,12 +80,11 @@ impl Role {
     pub(crate) fn sleeper(
         own: &Own,
         database_url: &str,
-        name: &str,
+        (name, kinds): (&str, &[&str]),
         lease_seconds: u32,
         millis: u64,
     ) -> Self {
         let (millis, notes) = (millis.to_string(), own.file("notes"));
-        let kinds = ["storyboard=1", "image=2", "tts=2", "video=2", "film=1"];
         let mut words = vec!["worker", "--name", name, "--sleeping-ms", &millis, "--sleeping-notes"];
         words.push(notes.to_str().unwrap());
         words.extend(kinds);

@@ -99,10 +99,7 @@ pub(crate) struct Own {
 
 impl Own {
     pub(crate) async fn nats() -> Self {
-        let folder = tempfile::Builder::new()
-            .disable_cleanup(std::env::var_os("DBG_KEEP").is_some())
-            .tempdir()
-            .unwrap();
+        let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::open(folder.path()).unwrap();
         let nats = Some(Nats::start(&data, tools()).await.unwrap());
         Self { postgres: None, nats, data, _folder: folder }

@@ -129,7 +129,7 @@ pub(crate) struct FilmArgs {
     /// The story, a UTF-8 text file; `-` reads it from standard input.
     #[arg(value_name = "STORY|-")]
     pub(crate) story: PathBuf,
-    /// Where the film goes; beside it go the same name with .srt and .vtt. [default: <story>.mp4]
+    /// Where the film goes; beside it go the same name with .srt and .vtt. [default: STORY.mp4]
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Where everything is kept.

@@ -79,8 +79,8 @@ async fn until_the_end(lifecycle: Lifecycle) -> Result<(), Failed> {
 }
 
 pub(crate) async fn migrate(servers: &Servers) -> Result<(), Failed> {
-    let pool =
-        postgres::connect(database_url(servers)?, 1, "storytovideo-migrate").map_err(Failed::because)?;
+    let pool = postgres::connect(database_url(servers)?, 1, "storytovideo-migrate")
+        .map_err(|error| Failed::Usage(error.to_string()))?;
     postgres::migrate(&pool).await.map_err(Failed::because)?;
     say("The schema is up to date.");
     Ok(())

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use lease::Running;
 use providers::Provider;
-use run_job::JobRunner;
+use run_job::{FAREWELL, JobRunner};
 
 /// What a worker needs to know.
 #[derive(Debug, Clone)]
@@ -81,6 +81,8 @@ pub async fn run<P: Provider>(
     tokio::join!(lease::keep(&runner), lease::heed_cancellations(&runner), async {
         while slots.next().await.is_some() {}
     });
+    // An acknowledgement that never leaves keeps its job in the queue for as long as the queue waits.
+    let _ = tokio::time::timeout(FAREWELL, runner.bus.flush()).await;
     Ok(())
 }
 

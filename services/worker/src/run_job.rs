@@ -29,7 +29,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Progress is published at most so often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// How long a worker that is shut down tries to give its jobs back.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Runs jobs.
 #[derive(Debug)]

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use domain::ids::{CommandId, ProjectId, TaskId};
 use domain::metadata::Context;
-use domain::project::{Command, CreateProject, Envelope, Parameters};
+use domain::project::{Command, CreateProject, Envelope, Parameters, Project};
 use domain::settings::Settings;
 use infra::postgres::event_store::ExecuteError;
 use infra::postgres::views::films::{self, FilmRow};
 use infra::postgres::views::projects::{self, ProjectRow};
 use infra::postgres::views::tasks::{self, TaskRow, TaskStatus};
-use infra::runtime::{LogTo, init_logging};
+use infra::runtime::{Clock, LogTo, init_logging};
 use uuid::Uuid;
 
 use crate::cli::{FilmArgs, say_to_stderr};
@@ -33,6 +33,7 @@ const ALL_TASKS: i64 = 2_000;
 pub(crate) async fn run(args: FilmArgs) -> Result<(), Failed> {
     let story = Story::read(&args).await?;
     let output = export::Target::new(&args)?;
+    let creation = creation(&args, &story)?;
     tokio::fs::create_dir_all(&args.data)
         .await
         .map_err(|error| Failed::Usage(format!("{} cannot be made: {error}", args.data.display())))?;
@@ -44,7 +45,7 @@ pub(crate) async fn run(args: FilmArgs) -> Result<(), Failed> {
     };
     init_logging(&LogTo::File(args.data.join("logs").join("storytovideo.log"))).map_err(Failed::because)?;
     let made = tokio::select! {
-        made = make(&stack.shared, &args, &story, &display) => made,
+        made = make(&stack.shared, creation, &display) => made,
         () = interrupted() => Err(Failed::Interrupted),
         () = stack.died() => Err(Failed::Runtime("a part of the system died; the log says why".to_owned())),
     };
@@ -69,11 +70,10 @@ pub(crate) struct MadeFilm {
 
 async fn make(
     shared: &Shared,
-    args: &FilmArgs,
-    story: &Story,
+    (id, creation): (ProjectId, Envelope),
     display: &Display,
 ) -> Result<MadeFilm, Failed> {
-    let project = create(shared, args, story).await?;
+    let project = execute(shared, id, creation).await?;
     let mut live = shared.bus.watch(project).await.map_err(Failed::because)?;
     let mut helped = false;
     loop {
@@ -108,12 +108,12 @@ async fn make(
     }
 }
 
-/// Creates the project, or finds the one that the same command created earlier.
-async fn create(shared: &Shared, args: &FilmArgs, story: &Story) -> Result<ProjectId, Failed> {
-    let id = ProjectId(Uuid::now_v7());
-    let command = if args.new { CommandId(Uuid::new_v4()) } else { story.command(args) };
+/// The command that creates the project, or finds the one that the same command line created earlier. What
+/// breaks a rule is refused here, before anything is begun.
+fn creation(args: &FilmArgs, story: &Story) -> Result<(ProjectId, Envelope), Failed> {
+    let project = ProjectId(Uuid::now_v7());
     let create = CreateProject {
-        id,
+        id: project,
         story: story.text.clone(),
         title: args.title.clone(),
         description: String::new(),
@@ -128,25 +128,26 @@ async fn create(shared: &Shared, args: &FilmArgs, story: &Story) -> Result<Proje
             ..Settings::default()
         },
     };
-    let receipt = execute(shared, command, id, Command::CreateProject(create)).await?;
-    Ok(receipt)
+    let id = if args.new { CommandId(Uuid::new_v4()) } else { story.command(args) };
+    let envelope = envelope(&Clock::System, id, Command::CreateProject(create));
+    Project::default().decide(&envelope).map_err(|rule| Failed::Usage(rule.to_string()))?;
+    Ok((project, envelope))
 }
 
-async fn execute(
-    shared: &Shared,
-    id: CommandId,
-    project: ProjectId,
-    command: Command,
-) -> Result<ProjectId, Failed> {
+fn envelope(clock: &Clock, id: CommandId, command: Command) -> Envelope {
     let context = Context {
         command: id,
-        at: shared.clock.now(),
+        at: clock.now(),
         actor: "user:local".to_owned(),
         correlation: id.to_string(),
         causation: None,
         traceparent: None,
     };
-    let executed = shared.store.execute(project, Envelope { context, if_version: None, command }).await;
+    Envelope { context, if_version: None, command }
+}
+
+async fn execute(shared: &Shared, project: ProjectId, envelope: Envelope) -> Result<ProjectId, Failed> {
+    let executed = shared.store.execute(project, envelope).await;
     let receipt = executed.map_err(|error| match error {
         ExecuteError::Rule(rule) => Failed::Usage(rule.to_string()),
         other => Failed::because(other),
@@ -160,10 +161,11 @@ async fn help(shared: &Shared, project: ProjectId, tasks: &[TaskRow]) -> Result<
     let failed: Vec<TaskId> = newest_failed(tasks).map(|task| task.id).collect();
     if failed.is_empty() {
         let command = Command::RenderFilm { parameters: Parameters::default() };
-        execute(shared, CommandId(Uuid::new_v4()), project, command).await?;
+        execute(shared, project, envelope(&shared.clock, CommandId(Uuid::new_v4()), command)).await?;
     }
     for task in failed {
-        execute(shared, CommandId(Uuid::new_v4()), project, Command::RetryTask { task }).await?;
+        let command = Command::RetryTask { task };
+        execute(shared, project, envelope(&shared.clock, CommandId(Uuid::new_v4()), command)).await?;
     }
     // The next look must not see the tables as they were before.
     let version = shared.store.load(project).await.map_err(Failed::because)?.state.version;
