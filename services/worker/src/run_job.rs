@@ -129,7 +129,7 @@ impl<P: Provider> JobRunner<P> {
     async fn outcome(&self, claimed: &Claimed, stop: &CancellationToken) -> Ended {
         let (report, progress) = watch::channel(ProgressReport::default());
         let made = tokio::select! {
-            made = self.make(claimed, report, stop) => made,
+            made = Box::pin(self.make(claimed, report, stop)) => made,
             () = self.publish_progress(claimed, progress) => return Ended::Unwanted,
             () = stop.cancelled() => return Ended::Unwanted,
             () = self.shutdown.cancelled() => return Ended::With(self.put_off("the worker is shutting down")),

@@ -49,8 +49,10 @@ impl Builtin {
                 eta_seconds: None,
             });
         };
+        // A render is a large future; on the heap it does not burden the stack of everything around it.
         let rendered =
-            film::render(spec, &context.inputs, &self.film, &context.work, progress, &context.stop).await?;
+            Box::pin(film::render(spec, &context.inputs, &self.film, &context.work, progress, &context.stop))
+                .await?;
         let seconds = rendered.duration_seconds;
         let file = |path, extension, duration_seconds| MadeFile {
             content: Content::File(path),
