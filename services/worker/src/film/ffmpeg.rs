@@ -269,7 +269,8 @@ async fn tail(pipe: Option<impl AsyncRead + Unpin>, most: usize) -> Vec<u8> {
 
 async fn each_chunk(pipe: Option<impl AsyncRead + Unpin>, mut use_chunk: impl FnMut(&[u8])) {
     let Some(mut pipe) = pipe else { return };
-    let mut buffer = [0; 8_192];
+    // Not an array: it would be a part of every future around this one.
+    let mut buffer = vec![0; 8_192];
     while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
         use_chunk(&buffer[..count]);
     }
