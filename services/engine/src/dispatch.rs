@@ -108,6 +108,8 @@ impl Dispatcher {
             self.more_waits = true;
         }
         self.reconciled_at = Some(Instant::now());
+        // A database that crashed may have lost the newest checkpoint with what it was for: look again.
+        self.place = None;
         Ok(())
     }
 }

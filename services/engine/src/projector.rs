@@ -1,16 +1,20 @@
 //! Turns settled events into read tables, with the checkpoint in the same transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use infra::postgres::leadership::Fence;
 use infra::postgres::projection::{self, Projection};
 use infra::postgres::tail::{Place, Recorded, Tail};
 use infra::postgres::{PgPool, checkpoint};
+use tokio::time::Instant;
 
 use crate::EngineError;
 use crate::looping::{Reader, Step};
 
 const PAGE: usize = 8_000;
+/// While nothing happens, the place in memory is compared with the database's so often.
+const TRUSTED_FOR: Duration = Duration::from_secs(5);
 
 /// Keeps the read tables.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub struct Projector {
     fence: Fence,
     projection: Projection,
     place: Option<Place>,
+    /// When the place was last read from the database.
+    placed_at: Instant,
     /// Read while the page before it was applied.
     next: Vec<Arc<Recorded>>,
 }
@@ -32,7 +38,15 @@ impl Projector {
 
     /// A projector on a tail that it shares.
     pub(crate) fn on(tail: Tail, pool: PgPool, fence: Fence) -> Self {
-        Self { projection: Projection::new(pool.clone()), pool, tail, fence, place: None, next: Vec::new() }
+        Self {
+            projection: Projection::new(pool.clone()),
+            pool,
+            tail,
+            fence,
+            place: None,
+            placed_at: Instant::now(),
+            next: Vec::new(),
+        }
     }
 
     /// Applies the next page; answers how many events it had.
@@ -41,6 +55,8 @@ impl Projector {
             Some(place) => place,
             None => {
                 self.next.clear();
+                self.projection.forget();
+                self.placed_at = Instant::now();
                 checkpoint::load(&self.pool, projection::READER).await?
             }
         };
@@ -49,7 +65,8 @@ impl Projector {
             page = self.tail.page(place, PAGE).await?;
         }
         let Some(last) = page.last() else {
-            self.place = Some(place);
+            // A database that crashed may have lost the newest checkpoint with what it was for: look again.
+            self.place = (self.placed_at.elapsed() < TRUSTED_FOR).then_some(place);
             return Ok(0);
         };
         // A full page has successors: they are read while it is applied.

@@ -55,6 +55,12 @@ impl Projection {
         }
     }
 
+    /// Forgets the states and rows in memory; the next page reads them again.
+    pub fn forget(&mut self) {
+        self.states.clear();
+        self.tasks.clear();
+    }
+
     /// Applies a page that follows on `from`, and moves the checkpoint to its end.
     pub async fn apply(
         &mut self,
@@ -73,8 +79,7 @@ impl Projection {
                 Ok(last.place)
             }
             Err(error) => {
-                self.states.clear();
-                self.tasks.clear();
+                self.forget();
                 Err(error)
             }
         }
