@@ -108,8 +108,9 @@ impl Dispatcher {
             self.more_waits = true;
         }
         self.reconciled_at = Some(Instant::now());
-        // A database that crashed may have lost the newest checkpoint with what it was for: look again.
+        // A database that crashed may have lost the newest checkpoint and marks: look at both again.
         self.place = None;
+        self.more_waits = true;
         Ok(())
     }
 }
