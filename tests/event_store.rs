@@ -66,6 +66,7 @@ async fn the_same_creation_sent_eight_times_at_once_makes_one_project() {
     let streams = sqlx::query_scalar("SELECT count(DISTINCT aggregate_id) FROM events");
     let streams: i64 = streams.fetch_one(world.pool()).await.unwrap();
     assert_eq!(streams, 1);
+    drop(stores);
     world.end().await;
 }
 
@@ -91,6 +92,7 @@ async fn thirty_two_commands_on_one_project_at_once_all_take_effect() {
     titles.sort_unstable();
     assert_eq!(renamed, titles);
     assert_eq!(audit(world.pool(), project).await, Ok(before + 32));
+    drop(stores);
     world.end().await;
 }
 

@@ -106,7 +106,7 @@ impl World {
     pub(crate) async fn end(self) {
         self.roles.shutdown().cancel();
         self.roles.ended(Duration::from_secs(20)).await.unwrap();
-        self.shared.pool.close().await;
+        self.shared.store.close().await;
         self.servers.stop().await;
         self.database.drop().await;
     }

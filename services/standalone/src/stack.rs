@@ -206,7 +206,7 @@ impl Stack {
     pub async fn stop(self) -> Result<(), Failed> {
         self.lifecycle.shutdown().cancel();
         let ended = self.lifecycle.ended(PATIENCE).await.map_err(Failed::because);
-        self.shared.pool.close().await;
+        self.shared.store.close().await;
         let stopped = self.servers.stop().await;
         ended.and(stopped)
     }

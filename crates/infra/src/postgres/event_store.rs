@@ -222,6 +222,13 @@ impl EventStore {
         Ok(loaded)
     }
 
+    /// Closes the connections of this store and of the pool that it shares.
+    pub async fn close(&self) {
+        let closing = self.pool.close();
+        self.hot.clear();
+        closing.await;
+    }
+
     /// Forgets the states in memory; the next loads come from snapshots and events.
     pub fn clear_cache(&self) {
         self.states.lock().unwrap_or_else(PoisonError::into_inner).clear();

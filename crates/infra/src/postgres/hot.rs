@@ -43,9 +43,14 @@ impl HotConnections {
         }
     }
 
+    /// Lets go of all, so that the pool can be closed: it waits for those that are away from it.
+    pub(super) fn clear(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub(super) fn keep(&self, connection: PoolConnection<Postgres>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT {
+        if kept.len() < KEPT && !self.pool.is_closed() {
             kept.push((connection, Instant::now()));
         }
     }

@@ -70,7 +70,7 @@ async fn measure(folder: &Path) -> Result<Report, Failed> {
     let shared = Shared::connect(&servers.database_url, &servers.nats_url, &media, "storytovideo").await?;
     let rates = inserts::measure(&shared, &servers.database_url).await?;
     let load = load::measure(&shared).await?;
-    shared.pool.close().await;
+    shared.store.close().await;
     servers.stop().await?;
 
     // No slot for storyboards: the jobs are ours.
