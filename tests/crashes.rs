@@ -164,7 +164,6 @@ fn runs(notes: &[Note]) -> BTreeMap<&str, usize> {
 }
 
 #[tokio::test]
-#[ignore = "stalls now and then with an unsent dispatch after nats-server and PostgreSQL were killed; not mended yet"]
 async fn whatever_is_killed_the_film_is_made_and_every_event_is_there_once() {
     let mut system = System::start(3, 20_261).await;
     for round in 0..3 {
@@ -180,7 +179,6 @@ async fn whatever_is_killed_the_film_is_made_and_every_event_is_there_once() {
 }
 
 #[tokio::test]
-#[ignore = "stalled once for 90 s before the storyboard after losing the store and nats-server; cause not found yet"]
 async fn while_the_workers_live_nothing_is_made_twice_whatever_else_is_killed() {
     let mut system = System::start(30, 77).await;
     for _ in 0..3 {

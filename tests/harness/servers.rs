@@ -2,6 +2,7 @@
 //! servers get their own.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, mpsc};
 
@@ -132,7 +133,7 @@ impl Own {
     pub(crate) async fn kill_postgres(&mut self) {
         let killed = self.postgres.take().unwrap();
         let url = killed.url().to_owned();
-        kill(&self.data.path().join("postgres/postmaster.pid")).await;
+        kill(&self.data.path().join("postgres/postmaster.pid"), &url).await;
         drop(killed);
         let data = &self.data;
         // The dead server's children may take a moment to notice.
@@ -157,8 +158,8 @@ impl Own {
     }
 
     pub(crate) async fn stop_nats(&mut self) {
-        kill(&self.data.path().join("run/nats.pid")).await;
-        self.nats = None;
+        let killed = self.nats.take().unwrap();
+        kill(&self.data.path().join("run/nats.pid"), killed.url()).await;
     }
 
     pub(crate) async fn start_nats(&mut self) {
@@ -180,15 +181,16 @@ impl Own {
     }
 }
 
-/// Kills the server that wrote this pid file, and waits until it is gone and its port free.
-async fn kill(pid_file: &Path) {
+/// Kills the server that wrote this pid file, and waits until its port is free: else it would be started again on
+/// another one, where nobody looks for it. Its end is no sign of that, as its threads end one by one.
+async fn kill(pid_file: &Path, url: &str) {
     let pid = fs::read_to_string(pid_file).unwrap().lines().next().and_then(|pid| pid.trim().parse().ok());
     let pid = pid.and_then(Pid::from_raw).expect("the server wrote its pid");
     kill_process(pid, Signal::KILL).unwrap();
-    until("the server is gone", LONG, async || {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-        let runs = !stat.is_empty() && !stat.contains(") Z ");
-        if runs { Err(stat) } else { Ok(()) }
+    let authority = url.rsplit('@').next().unwrap();
+    let address = authority.split('/').next().unwrap();
+    until("the server's port is free", LONG, async || {
+        TcpListener::bind(address).map(drop).map_err(|error| format!("{address}: {error}"))
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! Answers workers: claims, leases, uploads and results. What waits for one project is recorded in one
 //! commit, and answered after it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -243,8 +243,11 @@ impl Desk {
     async fn prepare(&self, state: &Project, batch: &[Waiting]) -> Result<Vec<Prepared>, EngineError> {
         let known = self.known_results(state, batch).await?;
         let mut prepared = Vec::with_capacity(batch.len());
+        let mut claimed = HashSet::new();
         for waiting in batch {
             prepared.push(match waiting {
+                // Of claims that came together one is granted.
+                Waiting::Claim(request, _) if !claimed.insert(request.job.task) => busy_for(Duration::ZERO),
                 Waiting::Claim(request, _) => self.prepare_claim(state, request, &known).await?,
                 Waiting::Result(report, _) => self.prepare_result(report).await?,
             });

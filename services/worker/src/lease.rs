@@ -1,7 +1,8 @@
 //! Says that the worker lives and what it runs, and stops what is not wanted any more.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::desk::{LeaseReply, LeaseRequest, RunningJob};
@@ -13,34 +14,56 @@ use infra::runtime::CancellationToken;
 use crate::providers::Provider;
 use crate::run_job::JobRunner;
 
-/// The jobs under way, each with the token that stops it.
+/// The tasks that this worker deals with, each with its run and the token that stops it, once it is claimed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Running(Arc<Mutex<HashMap<TaskId, (RunningJob, CancellationToken)>>>);
+pub(crate) struct Running(Arc<Mutex<Tasks>>);
+
+type Tasks = HashMap<TaskId, Option<(RunningJob, CancellationToken)>>;
+
+/// A task that no other slot takes on until this is dropped.
+#[derive(Debug)]
+pub(crate) struct TakenOn {
+    running: Running,
+    task: TaskId,
+}
+
+impl Drop for TakenOn {
+    fn drop(&mut self) {
+        self.running.tasks().remove(&self.task);
+    }
+}
 
 impl Running {
+    /// Takes a task on before it is claimed; nothing when it is being dealt with here already.
+    pub(crate) fn take_on(&self, task: TaskId) -> Option<TakenOn> {
+        match self.tasks().entry(task) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(place) => {
+                place.insert(None);
+                Some(TakenOn { running: self.clone(), task })
+            }
+        }
+    }
+
+    /// Notes the run of a task that was claimed.
     pub(crate) fn add(&self, job: RunningJob) -> CancellationToken {
         let stop = CancellationToken::new();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(job.task, (job, stop.clone()));
+        self.tasks().insert(job.task, Some((job, stop.clone())));
         stop
     }
 
-    pub(crate) fn remove(&self, task: TaskId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&task);
-    }
-
-    /// Whether a task is under way here.
-    pub(crate) fn has(&self, task: TaskId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&task)
-    }
-
     fn jobs(&self) -> Vec<RunningJob> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().map(|(job, _)| *job).collect()
+        self.tasks().values().flatten().map(|(job, _)| *job).collect()
     }
 
     fn stop(&self, task: TaskId) {
-        if let Some((_, stop)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&task) {
+        if let Some(Some((_, stop))) = self.tasks().get(&task) {
             stop.cancel();
         }
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Tasks> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

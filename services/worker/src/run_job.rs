@@ -64,14 +64,14 @@ impl<P: Provider> JobRunner<P> {
     /// Runs a job and answers for its message.
     pub(crate) async fn run(&self, kind: Kind, message: &JobMessage) {
         let job = message.job;
-        if self.running.has(job.task) {
-            // Delivered again while it runs here, for example after the server was restarted: the desk
-            // would take this for the same run. It is acknowledged when it comes once more.
+        let Some(_taken_on) = self.running.take_on(job.task) else {
+            // Delivered again while it is dealt with here, for example after the server was restarted: the
+            // desk would take this for the same run. It is acknowledged when it comes once more.
             if let Err(error) = message.nak(KEEP_ALIVE).await {
                 tracing::debug!(task = %job.task, %error, "a job that runs already was not given back");
             }
             return;
-        }
+        };
         let answered = match self.claim(kind, job).await {
             Some(ClaimReply::Run { claim, spec, inputs }) => {
                 let claimed = Claimed { kind, job, claim, spec: *spec, inputs: paths(inputs) };
@@ -122,7 +122,6 @@ impl<P: Provider> JobRunner<P> {
             () = work => {}
             () = keep_alive(message) => {}
         }
-        self.running.remove(claimed.job.task);
     }
 
     /// Runs the provider and uploads what it made.

@@ -19,6 +19,9 @@ pub use publish::Sent;
 pub use request::{DeskRequest, DeskSubscription, ReplyTo};
 pub use topology::TopologyError;
 
+/// How long the server has to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A failed exchange with NATS.
 #[derive(Debug, thiserror::Error)]
 #[error("NATS: could not {operation}: {reason}")]
@@ -71,10 +74,8 @@ impl Bus {
                 std::future::ready(())
             });
         let client = options.connect(server).await.map_err(BusError::during("connect"))?;
-        let jetstream = jetstream::ContextBuilder::new()
-            .timeout(Duration::from_secs(5))
-            .ack_timeout(Duration::from_secs(5))
-            .build(client.clone());
+        let jetstream =
+            jetstream::ContextBuilder::new().timeout(PATIENCE).ack_timeout(PATIENCE).build(client.clone());
         Ok(Self { client, jetstream, connections })
     }
 
@@ -88,8 +89,11 @@ impl Bus {
         self.jetstream.query_account().await.map(drop).map_err(BusError::during("reach JetStream"))
     }
 
-    /// Sends what is buffered.
+    /// Sends what is buffered. While there is no connection this waits, and gives up after a while.
     pub async fn flush(&self) -> Result<(), BusError> {
-        self.client.flush().await.map_err(BusError::during("flush"))
+        tokio::time::timeout(PATIENCE, self.client.flush())
+            .await
+            .map_err(BusError::during("flush"))?
+            .map_err(BusError::during("flush"))
     }
 }
