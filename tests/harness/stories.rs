@@ -18,6 +18,7 @@ pub(crate) fn envelope(command: Command) -> Envelope {
         command: id,
         at: Clock::System.now(),
         actor: "user:tester".to_owned(),
+        owner: None,
         correlation: id.to_string(),
         causation: None,
         traceparent: None,

@@ -15,6 +15,8 @@ pub struct Context {
     pub at: DateTime<Utc>,
     /// Who gave it: `user:<name>`, `worker:<name>`, `system`.
     pub actor: String,
+    /// Whom a project that the command starts belongs to; nobody in particular when absent.
+    pub owner: Option<String>,
     /// Groups everything that follows from one request.
     pub correlation: String,
     /// The id of the event or command that caused this one, if any.

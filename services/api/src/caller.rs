@@ -69,6 +69,7 @@ impl Caller {
             command: self.keyed.unwrap_or_else(|| CommandId(Uuid::new_v4())),
             at,
             actor: ACTOR.to_owned(),
+            owner: None,
             correlation: self.request.0.clone(),
             causation: cause,
             traceparent: self.traceparent.clone(),

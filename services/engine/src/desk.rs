@@ -89,6 +89,7 @@ pub(crate) fn envelope(clock: &Clock, actor: &str, command: Command) -> Envelope
         command: id,
         at: clock.now(),
         actor: actor.to_owned(),
+        owner: None,
         correlation: id.to_string(),
         causation: None,
         traceparent: None,

@@ -5,10 +5,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::command::{Command, CreateProject, Envelope, Parameters, ProjectPatch, ShotPatch};
 use super::error::ProjectError;
 use super::event::{
-    AdoptedShot, CancelReason, Event, FilmRendered, ProjectCreated, ProjectDeleted, ProjectRenamed,
-    SettingsRevised, ShotDetailsRevised, ShotLocked, ShotNarrationRevised, ShotPromptRevised, ShotUnlocked,
-    StoryRevised, StoryboardAdopted, StyleRevised, TakeMade, TaskCancelled, TaskDeferred, TaskFailed,
-    TaskFinished, TaskPlanned, TaskRetryScheduled, TaskStarted,
+    AdoptedShot, CancelReason, Event, FilmRendered, ProjectAssigned, ProjectCreated, ProjectDeleted,
+    ProjectRenamed, SettingsRevised, ShotDetailsRevised, ShotLocked, ShotNarrationRevised, ShotPromptRevised,
+    ShotUnlocked, StoryRevised, StoryboardAdopted, StyleRevised, TakeMade, TaskCancelled, TaskDeferred,
+    TaskFailed, TaskFinished, TaskPlanned, TaskRetryScheduled, TaskStarted,
 };
 use super::limits;
 use super::state::{Lifecycle, Project, Shot, Task, TaskState};
@@ -24,8 +24,17 @@ impl Project {
     /// No events mean that nothing is left to do, as for a result that arrives twice.
     pub fn decide(&self, envelope: &Envelope) -> Decision {
         let mut ids = envelope.context.new_ids();
-        let facts = self.facts(envelope, &mut ids)?;
+        let mut facts = self.facts(envelope, &mut ids)?;
+        facts.extend(self.assigned(envelope));
         Ok(workflow::with_consequences(self, facts, &mut ids))
+    }
+
+    /// Whatever starts a project gives it to the one on whose behalf it was asked. Last, so that it holds
+    /// also where the project's past came from elsewhere.
+    fn assigned(&self, envelope: &Envelope) -> Option<Event> {
+        let starts = self.lifecycle == Lifecycle::Missing;
+        let owner = envelope.context.owner.clone().filter(|_| starts)?;
+        Some(ProjectAssigned { owner }.into())
     }
 
     fn facts(&self, envelope: &Envelope, ids: &mut NewIds) -> Decision {

@@ -50,6 +50,8 @@ events! {
     StoryRevised = "1",
     /// The project went to the trash.
     ProjectDeleted = "1",
+    /// The project was given to an owner.
+    ProjectAssigned = "1",
     /// The shots of a finished storyboard became the project's.
     StoryboardAdopted = "1",
     /// A shot's prompt or negative prompt was revised.
@@ -142,6 +144,11 @@ StoryRevised {
 });
 payload!(/// The project went to the trash.
     ProjectDeleted {});
+payload!(/// The project was given to an owner.
+ProjectAssigned {
+    /// Whom it belongs to from now on: the `sub` of the owner's credentials.
+    owner: String,
+});
 payload!(/// A finished storyboard's shots became the project's.
 StoryboardAdopted {
     /// The task that made it.

@@ -21,6 +21,9 @@ pub struct Project {
     pub version: u64,
     /// Whether it exists.
     pub lifecycle: Lifecycle,
+    /// Whom it belongs to; nobody in particular when it was started without authentication.
+    #[serde(default)]
+    pub owner: Option<String>,
     /// Up to 200 characters.
     pub title: String,
     /// Free text.
@@ -281,6 +284,7 @@ impl Project {
                 self.revised = self.version;
             }
             Event::ProjectDeleted(_) => self.lifecycle = Lifecycle::Deleted,
+            Event::ProjectAssigned(event) => self.owner = Some(event.owner.clone()),
             Event::StoryboardAdopted(event) => {
                 if self.title != event.title {
                     self.title.clone_from(&event.title);

@@ -6,7 +6,7 @@ use axum::extract::State;
 use domain::ids::ProjectId;
 use domain::project::Status;
 use futures::{StreamExt, TryStreamExt};
-use infra::postgres::views::projects::{self, Filter, ProjectRow};
+use infra::postgres::views::projects::{self, Filter, Owners, ProjectRow};
 use serde::Deserialize;
 
 use crate::App;
@@ -59,7 +59,8 @@ fn filter(parameters: Parameters, limit: i64) -> Result<Filter, Problem> {
     }
     let before = parameters.cursor.as_deref().map(cursor::decode).transpose()?;
     let before = before.map(|(at, id)| (at, ProjectId(id)));
-    Ok(Filter { text: search_text(parameters.q)?, status: known_status(parameters.status)?, before, limit })
+    let text = search_text(parameters.q)?;
+    Ok(Filter { owners: Owners::All, text, status: known_status(parameters.status)?, before, limit })
 }
 
 fn search_text(q: Option<String>) -> Result<Option<String>, Problem> {

@@ -54,6 +54,7 @@ pub(super) fn envelope(clock: &Clock, command: Command) -> Envelope {
         command: id,
         at: clock.now(),
         actor: "user:bench".to_owned(),
+        owner: None,
         correlation: id.to_string(),
         causation: None,
         traceparent: None,

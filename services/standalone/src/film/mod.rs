@@ -139,6 +139,7 @@ fn envelope(clock: &Clock, id: CommandId, command: Command) -> Envelope {
         command: id,
         at: clock.now(),
         actor: "user:local".to_owned(),
+        owner: None,
         correlation: id.to_string(),
         causation: None,
         traceparent: None,

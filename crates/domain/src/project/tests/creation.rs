@@ -2,7 +2,7 @@
 
 use super::telling::{Telling, creation, storyboard, video_on};
 use crate::job::{Kind, Output};
-use crate::project::{Command, Event, Lifecycle, ProjectError, TaskState};
+use crate::project::{Command, Event, Lifecycle, Project, ProjectError, ProjectPatch, TaskState};
 use crate::settings::Settings;
 
 #[test]
@@ -200,4 +200,20 @@ fn the_same_command_makes_the_same_ids_and_another_makes_others() {
     let (first, second) = (ids(&decide(1)), ids(&decide(2)));
     assert!(first.iter().all(|id| !second.contains(id)));
     assert!(first.is_sorted(), "ids of one command sort in the order they were made");
+}
+
+#[test]
+fn whoever_starts_a_project_owns_it_and_a_later_editor_does_not() {
+    let mut project = Project::default();
+    let mut act = |number, owner: Option<&str>, command| {
+        let mut envelope = super::telling::envelope(number, command);
+        envelope.context.owner = owner.map(str::to_owned);
+        let events = project.decide(&envelope).unwrap();
+        events.iter().for_each(|event| project.evolve(event));
+        project.owner.clone()
+    };
+    let create = Command::CreateProject(creation(Some(1), Settings::default()));
+    assert_eq!(act(1, Some("ada"), create).as_deref(), Some("ada"));
+    let patch = ProjectPatch { title: Some("Another".to_owned()), ..ProjectPatch::default() };
+    assert_eq!(act(2, Some("bob"), Command::ReviseProject(patch)).as_deref(), Some("ada"));
 }

@@ -77,6 +77,7 @@ fn project_samples() -> Vec<Event> {
         }
         .into(),
         ProjectRenamed { title: "The lamp".to_owned(), description: "Shorter".to_owned() }.into(),
+        ProjectAssigned { owner: "ada@films.example".to_owned() }.into(),
         StyleRevised { style: "watercolor".to_owned() }.into(),
         SettingsRevised { settings: settings() }.into(),
         StoryRevised { story: "Another story.".to_owned() }.into(),

@@ -35,6 +35,7 @@ pub(super) fn envelope(number: u32, command: Command) -> Envelope {
         command: CommandId(Uuid::from_u128(u128::from(number))),
         at: start_of_time() + TimeDelta::seconds(i64::from(number)),
         actor: "user:tester".to_owned(),
+        owner: None,
         correlation: "test".to_owned(),
         causation: None,
         traceparent: None,

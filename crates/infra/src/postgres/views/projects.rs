@@ -13,6 +13,7 @@ use crate::postgres::PostgresError;
 const COLUMNS: &[&str] = &[
     "id",
     "version",
+    "owner",
     "status",
     "title",
     "description",
@@ -36,6 +37,8 @@ pub struct ProjectRow {
     pub id: ProjectId,
     /// How many events made it.
     pub version: u64,
+    /// Whom it belongs to, if anybody.
+    pub owner: Option<String>,
     /// `created | storyboard | generating | ready | failed`.
     pub status: String,
     /// Its title.
@@ -72,6 +75,7 @@ impl ProjectRow {
         Self {
             id,
             version: state.version,
+            owner: state.owner.clone(),
             status: state.status().as_str().to_owned(),
             title: state.title.clone(),
             description: state.description.clone(),
@@ -115,9 +119,29 @@ pub async fn version(pool: &PgPool, id: ProjectId) -> Result<Option<u64>, Postgr
     Ok(version.and_then(|version| u64::try_from(version).ok()))
 }
 
+/// Whom a project belongs to; `None` when there is no such project.
+pub async fn owner(pool: &PgPool, id: ProjectId) -> Result<Option<Option<String>>, PostgresError> {
+    sqlx::query_scalar("SELECT owner FROM projects WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(pool)
+        .await
+        .map_err(PostgresError::during("read whom a project belongs to"))
+}
+
+/// Whose projects a list shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owners {
+    /// Everybody's.
+    All,
+    /// Those of one owner.
+    Only(String),
+}
+
 /// What a list shows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Filter {
+    /// Whose projects.
+    pub owners: Owners,
     /// Words that title or story contain.
     pub text: Option<String>,
     /// Only projects of this status.
@@ -135,6 +159,7 @@ pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<ProjectRow>, Pos
         "SELECT row_to_json(p)::text FROM projects p WHERE NOT deleted \
            AND ($1::text IS NULL OR title ILIKE $1 OR story ILIKE $1) AND ($2::text IS NULL OR status = $2) \
            AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4)) \
+           AND ($6::text IS NULL OR owner = $6) \
          ORDER BY created_at DESC, id DESC LIMIT $5",
     )
     .bind(pattern)
@@ -142,6 +167,10 @@ pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<ProjectRow>, Pos
     .bind(filter.before.map(|(at, _)| at))
     .bind(filter.before.map(|(_, id)| id.0))
     .bind(filter.limit)
+    .bind(match &filter.owners {
+        Owners::All => None,
+        Owners::Only(owner) => Some(owner),
+    })
     .fetch_all(pool)
     .await
     .map_err(PostgresError::during("list projects"))?;
