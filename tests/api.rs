@@ -139,6 +139,26 @@ async fn bad_requests_get_a_problem_that_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn the_document_and_its_page_need_nothing_from_elsewhere() {
+    let world = World::new().await;
+    let document = get(&world, "/openapi.json").await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let router = api::router(world.shared.api(Access::default()));
+    for (path, content_type) in
+        [("/docs", "text/html"), ("/docs/page.js", "text/javascript"), ("/docs/page.css", "text/css")]
+    {
+        let request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert!(response.headers()["content-type"].to_str().unwrap().starts_with(content_type), "{path}");
+        let text = to_bytes(response.into_body(), 100_000).await.unwrap();
+        assert!(!String::from_utf8_lossy(&text).contains("://"), "{path} leads elsewhere");
+    }
+    assert_eq!(ask(&world, "GET", "/docs/other.js", &[], None).await.status, StatusCode::NOT_FOUND);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn the_same_idempotency_key_makes_one_project() {
     let world = World::with_engine().await;
     let create = || {

@@ -10,7 +10,9 @@ use crate::ids::ShotId;
 use crate::settings::{Captions, Fit, Mood, Motion, OnMissing, Quality, Transition};
 
 /// What sort of work a task is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Story → shots.
@@ -382,7 +384,7 @@ pub struct FilmOutput {
 }
 
 /// What a render had to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SegmentCounts {
     /// Segments of the film.
     pub total: u32,
@@ -409,7 +411,7 @@ pub struct MadeWith {
 }
 
 /// Why a job did not succeed, as a worker reports it and as an event stores it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, utoipa::ToSchema)]
 #[error("{message} ({code})")]
 pub struct Failure {
     /// Stable snake_case word.

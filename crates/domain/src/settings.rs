@@ -4,6 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
@@ -24,6 +27,14 @@ macro_rules! words {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new().schema_type(Type::String).enum_values(Some([$($word),+])).into()
+            }
+        }
+
+        impl ToSchema for $name {}
 
         impl FromStr for $name {
             type Err = String;
@@ -134,18 +145,22 @@ Fit {
 });
 
 /// Everything that is chosen once per project. Unknown fields are refused.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Settings {
     /// Shape of the film.
     pub aspect: Aspect,
     /// Lines of the shorter side, as `360p` to `2160p`.
+    #[schema(value_type = String, pattern = "^[0-9]{3,4}p$", example = "720p")]
     pub resolution: Resolution,
     /// Frames per second, 12 to 60.
+    #[schema(minimum = 12, maximum = 60)]
     pub fps: u32,
     /// BCP 47 language of the narration, for example `en` or `zh`; detected from the story when absent.
+    #[schema(pattern = "^[A-Za-z0-9-]{2,35}$", example = "en")]
     pub language: Option<String>,
     /// Voice, by the speech provider's name for it; the language's own when absent.
+    #[schema(max_length = 200)]
     pub voice: Option<String>,
     /// The film's music.
     pub music: Music,
@@ -168,6 +183,7 @@ pub struct Settings {
     /// Keep the story's own words as narration, whatever the storyboard provider would rather say.
     pub verbatim_narration: bool,
     /// Upper limit of spending, in the currency of the providers' prices.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub budget: Option<f64>,
     /// Seed of everything random; chosen at creation when absent.
     pub seed: Option<u32>,

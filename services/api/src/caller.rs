@@ -7,8 +7,11 @@ use axum::http::{HeaderMap, Method};
 use chrono::{DateTime, Utc};
 use domain::ids::CommandId;
 use domain::metadata::Context;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use uuid::Uuid;
 
+use crate::openapi;
 use crate::problem::Problem;
 
 /// Namespace of the command ids that follow from idempotency keys.
@@ -43,6 +46,24 @@ pub(crate) struct Caller {
     traceparent: Option<String>,
     /// The command that the idempotency key stands for.
     keyed: Option<CommandId>,
+}
+
+impl IntoParams for Caller {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let header = |name, schema, words| openapi::parameter(name, ParameterIn::Header, schema, words);
+        vec![
+            header(
+                openapi::IF_MATCH,
+                openapi::text("^(\\*|\"[0-9]{1,18}\")$", "\"12\""),
+                "The version that was seen: the request is refused if what it edits changed after that",
+            ),
+            header(
+                openapi::IDEMPOTENCY_KEY,
+                openapi::text("^[!-~]{1,255}$", "0d6c9a52"),
+                "The same key with the same body has one effect and one answer, for 24 h",
+            ),
+        ]
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

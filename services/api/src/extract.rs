@@ -12,7 +12,10 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
+use crate::openapi;
 use crate::problem::Problem;
 
 /// Largest body of a request, in bytes.
@@ -85,6 +88,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Base {
 /// The version that the caller wants to read at least: `?minVersion=N`, or `X-Min-Version: N`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MinVersion(pub(crate) Option<u64>);
+
+impl IntoParams for MinVersion {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let words = "Wait up to 2 s until the read tables have this version";
+        vec![
+            openapi::parameter("minVersion", ParameterIn::Query, openapi::version(), words),
+            openapi::parameter("X-Min-Version", ParameterIn::Header, openapi::version(), words),
+        ]
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for MinVersion {
     type Rejection = Problem;

@@ -13,10 +13,29 @@ use domain::asset::AssetKey;
 use infra::media::MediaFolder;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
+use crate::openapi;
 use crate::problem::Problem;
 
 const CHUNK: usize = 64 * 1024;
+
+/// What a request for a file may ask besides.
+#[derive(Debug)]
+pub(crate) struct Conditions;
+
+impl IntoParams for Conditions {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let header = |name, schema, words| openapi::parameter(name, ParameterIn::Header, schema, words);
+        let tag = || openapi::text("^\"[0-9a-f]{64}\"$", &format!("\"{}\"", "0".repeat(64)));
+        vec![
+            header("Range", openapi::text("^bytes=[0-9]*-[0-9]*$", "bytes=0-1023"), "One part of the file"),
+            header("If-Range", tag(), "Only if the file is still this one; else the whole"),
+            header("If-None-Match", tag(), "Only if the file is another one"),
+        ]
+    }
+}
 
 /// A part of a file, both ends included, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,11 +14,12 @@ use infra::postgres::views::shots::{ShotRow, Stale};
 use infra::postgres::views::tasks::{TaskRow, TaskStatus};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::extract::Base;
 
 /// One page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Page<T> {
     /// The items.
@@ -28,7 +29,7 @@ pub(crate) struct Page<T> {
 }
 
 /// A project as it is listed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProjectSummary {
     id: ProjectId,
@@ -38,6 +39,7 @@ pub(crate) struct ProjectSummary {
     story: String,
     style: String,
     settings: Settings,
+    #[schema(pattern = "^(created|storyboard|generating|ready|failed)$")]
     status: String,
     progress: Progress,
     /// What it has cost so far; the built-in providers cost nothing.
@@ -49,7 +51,7 @@ pub(crate) struct ProjectSummary {
 }
 
 /// A project with its shots and its film.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Project {
     #[serde(flatten)]
@@ -60,7 +62,7 @@ pub(crate) struct Project {
 }
 
 /// How far a project is.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Progress {
     /// 0 to 100: tasks that have ended, of all it ever had.
@@ -100,7 +102,7 @@ impl ProjectSummary {
 }
 
 /// A shot.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shot {
     id: ShotId,
@@ -119,6 +121,7 @@ pub(crate) struct Shot {
     /// Minimum length in seconds.
     duration: Option<f64>,
     locked: bool,
+    #[schema(pattern = "^(created|pending|processing|completed|failed)$")]
     status: String,
     stale: Stale,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,7 +137,7 @@ pub(crate) struct Shot {
 }
 
 /// A picture, clip or voice that a shot uses.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SelectedTake {
     take_id: TakeId,
@@ -147,7 +150,7 @@ struct SelectedTake {
 }
 
 /// Stored media.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Media {
     url: String,
@@ -211,7 +214,7 @@ impl Shot {
 }
 
 /// A film.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Film {
     /// Counts the project's films, from 1.
@@ -264,7 +267,7 @@ impl Film {
 }
 
 /// A task.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Task {
     id: TaskId,
@@ -272,6 +275,7 @@ pub(crate) struct Task {
     #[serde(skip_serializing_if = "Option::is_none")]
     shot_id: Option<ShotId>,
     #[serde(rename = "type")]
+    #[schema(example = "generate_shot")]
     task_type: &'static str,
     status: TaskStatus,
     /// 100 once it has succeeded, else 0: percentages travel on live streams only.
@@ -288,6 +292,7 @@ pub(crate) struct Task {
     model: Option<String>,
     parameters: Parameters,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     result: Option<TaskResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
@@ -392,7 +397,7 @@ impl Task {
 }
 
 /// The answer to a change of something that has no project version of its own.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Changed<T> {
     /// What was changed or made.

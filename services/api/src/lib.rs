@@ -14,6 +14,7 @@ mod files;
 mod json;
 mod live;
 mod metrics;
+mod openapi;
 pub mod problem;
 mod queries;
 mod read;
@@ -21,8 +22,9 @@ mod router;
 mod serve;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use infra::media::MediaFolder;
 use infra::nats::Bus;
 use infra::postgres::PgPool;
@@ -85,11 +87,13 @@ struct App {
     api: Api,
     metrics: metrics::Metrics,
     streams: Arc<live::Streams>,
+    /// The OpenAPI document, once somebody asked for it.
+    document: OnceLock<Bytes>,
 }
 
 impl App {
     fn new(api: Api, shutdown: CancellationToken) -> Self {
         let streams = Arc::new(live::Streams::new(api.clone(), shutdown));
-        Self { api, metrics: metrics::Metrics::default(), streams }
+        Self { api, metrics: metrics::Metrics::default(), streams, document: OnceLock::new() }
     }
 }

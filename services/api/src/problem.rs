@@ -13,14 +13,15 @@ use infra::nats::BusError;
 use infra::postgres::PostgresError;
 use infra::postgres::event_store::ExecuteError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The media type of every error.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 /// Names the kind of a problem; there is nothing to fetch there.
-const KINDS: &str = "urn:storytovideo:problem:";
+pub(crate) const KINDS: &str = "urn:storytovideo:problem:";
 
 /// What went wrong with one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// Path of the field, for example `settings.fps`.
     pub field: String,
@@ -45,16 +46,23 @@ pub struct Problem {
 }
 
 /// The body of an error, as it is sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+#[schema(as = Problem)]
+pub(crate) struct Body<'a> {
+    /// Names the kind of the problem; there is nothing to fetch there.
     #[serde(rename = "type")]
     kind: String,
+    /// The status in words.
     title: &'a str,
     status: u16,
+    /// One sentence for people.
     detail: &'a str,
+    /// One stable word for programs.
     code: &'a str,
+    /// The request, as our log knows it.
     request_id: &'a str,
+    /// What is wrong with which field.
     errors: &'a [FieldError],
 }
 

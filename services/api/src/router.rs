@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::get;
 use infra::runtime::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::{Api, App, commands, edge, live, queries};
 
@@ -16,30 +18,38 @@ pub fn router(api: Api) -> Router {
 
 /// What everybody sees.
 pub(crate) fn product(app: Arc<App>) -> Router {
-    let project = get(queries::project::get)
-        .patch(commands::revise_project::patch)
-        .delete(commands::delete_project::delete);
-    let shot = get(queries::shots::get).patch(commands::revise_shot::patch);
-    let routes = Router::new()
-        .route("/healthz", get(queries::health::alive))
-        .route("/readyz", get(queries::health::ready))
-        .route("/media/{kind}/{name}", get(queries::media::get))
-        .route("/v1/projects", get(queries::projects::list).post(commands::create_project::post))
-        .route("/v1/projects/{project}", project)
-        .route("/v1/projects/{project}/shots", get(queries::shots::list))
-        .route("/v1/projects/{project}/shots/{shot}", shot)
-        .route("/v1/projects/{project}/shots/{shot}/image", post(commands::generate_take::image))
-        .route("/v1/projects/{project}/shots/{shot}/video", post(commands::generate_take::video))
-        .route("/v1/projects/{project}/shots/{shot}/narration", post(commands::generate_take::narration))
-        .route("/v1/projects/{project}/film", get(queries::film::get).post(commands::render_film::post))
-        .route("/v1/projects/{project}/film/download", get(queries::film_download::get))
-        .route("/v1/projects/{project}/tasks", get(queries::tasks::list))
-        .route("/v1/projects/{project}/history", get(queries::history::list))
-        .route("/v1/projects/{project}/stream", get(live::open))
-        .route("/v1/tasks/{task}", get(queries::tasks::get))
-        .route("/v1/tasks/{task}/cancel", post(commands::end_task::cancel))
-        .route("/v1/tasks/{task}/retry", post(commands::end_task::retry));
-    guarded(routes, app)
+    guarded(routes().into(), app)
+}
+
+/// Every address of the product with its handlers. They are described where they are written, and the
+/// document is made from this list; what is not in it has no address.
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(queries::health::alive))
+        .routes(routes!(queries::health::ready))
+        .routes(routes!(queries::documentation::document))
+        .routes(routes!(queries::documentation::page))
+        .routes(routes!(queries::documentation::part))
+        .routes(routes!(queries::media::get))
+        .routes(routes!(queries::projects::list, commands::create_project::post))
+        .routes(routes!(
+            queries::project::get,
+            commands::revise_project::patch,
+            commands::delete_project::delete
+        ))
+        .routes(routes!(queries::shots::list))
+        .routes(routes!(queries::shots::get, commands::revise_shot::patch))
+        .routes(routes!(commands::generate_take::image))
+        .routes(routes!(commands::generate_take::video))
+        .routes(routes!(commands::generate_take::narration))
+        .routes(routes!(queries::film::get, commands::render_film::post))
+        .routes(routes!(queries::film_download::get))
+        .routes(routes!(queries::tasks::list))
+        .routes(routes!(queries::history::list))
+        .routes(routes!(live::client::open))
+        .routes(routes!(queries::tasks::get))
+        .routes(routes!(commands::end_task::cancel))
+        .routes(routes!(commands::end_task::retry))
 }
 
 /// What operators see, on a listener of its own.

@@ -164,8 +164,9 @@ pub struct ShotPatch {
 }
 
 /// How to make one take or film; absent values come from the project.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schema(as = TaskParameters)]
 pub struct Parameters {
     /// Model, by the provider's name for it.
     #[serde(skip_serializing_if = "Option::is_none")]

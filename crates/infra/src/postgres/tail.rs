@@ -49,8 +49,9 @@ pub struct Recorded {
 }
 
 /// An event as people and programs outside see it, in histories and live streams.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Event)]
 pub struct PublicEvent {
     /// The project's version after it.
     pub version: u64,
@@ -58,6 +59,7 @@ pub struct PublicEvent {
     #[serde(rename = "type")]
     pub event_type: &'static str,
     /// Its payload.
+    #[schema(value_type = Object)]
     pub payload: Box<RawValue>,
     /// Who caused it.
     pub actor: String,

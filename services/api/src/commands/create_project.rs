@@ -10,25 +10,45 @@ use domain::ids::ProjectId;
 use domain::project::{Command, CreateProject};
 use domain::settings::Settings;
 use serde::Deserialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
 use crate::caller::{Caller, etag};
 use crate::extract::{Base, Json};
+use crate::json::Project;
 use crate::problem::Problem;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = NewProject, example = json!({
+    "story": "The keeper lit the lamp. A storm came. The ship came home.",
+    "style": "watercolor", "shotCount": 3, "settings": { "autoRender": true },
+}))]
 pub(crate) struct Body {
+    /// 1 to 20,000 characters.
+    #[schema(min_length = 1, max_length = 20_000)]
     story: String,
+    /// Taken from the storyboard when absent.
+    #[schema(max_length = 200)]
     title: Option<String>,
+    #[schema(max_length = 2_000)]
     description: Option<String>,
+    /// Free text; known names have palettes of their own.
+    #[schema(max_length = 2_000)]
     style: Option<String>,
+    /// The storyboard decides when absent.
+    #[schema(minimum = 1, maximum = 200)]
     shot_count: Option<u32>,
     settings: Option<Settings>,
 }
 
 /// 201 with the project and its `Location`; the same `Idempotency-Key` again answers the first project.
+#[utoipa::path(
+    post, path = "/v1/projects", tag = "projects", operation_id = "createProject", summary = "Start a project",
+    params(Caller), request_body = Body,
+    responses((status = 201, description = "The project", body = Project, headers(("Location"), ("ETag")))),
+)]
 pub(crate) async fn post(
     State(app): State<Arc<App>>,
     base: Base,

@@ -7,13 +7,15 @@ use axum::response::{IntoResponse, Response};
 use domain::ids::ProjectId;
 use domain::project::Command;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::caller::{Caller, etag};
 use crate::extract::Path;
 use crate::problem::Problem;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeletedProject)]
 struct Deleted {
     id: ProjectId,
     version: u64,
@@ -21,6 +23,11 @@ struct Deleted {
 }
 
 /// 200 with the project's id and last version; again, the same.
+#[utoipa::path(
+    delete, path = "/v1/projects/{project}", tag = "projects", operation_id = "deleteProject",
+    summary = "Put a project into the trash", params(Caller),
+    responses((status = 200, description = "Its work is cancelled, its history kept", body = Deleted, headers(("ETag")))),
+)]
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,

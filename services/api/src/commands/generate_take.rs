@@ -9,42 +9,63 @@ use domain::ids::{ProjectId, ShotId};
 use domain::job::Kind;
 use domain::project::{Command, Parameters};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::task_answer;
 use crate::App;
 use crate::caller::Caller;
 use crate::execute::Wanted;
 use crate::extract::{Base, Json, Path};
+use crate::json::{Changed, Task};
 use crate::problem::Problem;
 
 /// How to make a picture.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ImageParameters, example = json!({ "seed": 7 }))]
 pub(crate) struct ImageBody {
+    /// By the provider's name for it.
+    #[schema(min_length = 1, max_length = 200)]
     model: Option<String>,
     seed: Option<u32>,
+    #[schema(minimum = 1, maximum = 200)]
     steps: Option<u32>,
+    #[schema(minimum = 0, maximum = 50)]
     cfg_scale: Option<f64>,
 }
 
 /// How to make a clip.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = VideoParameters, example = json!({ "fps": 24, "duration": 3.5 }))]
 pub(crate) struct VideoBody {
+    /// By the provider's name for it.
+    #[schema(min_length = 1, max_length = 200)]
     model: Option<String>,
     seed: Option<u32>,
+    #[schema(minimum = 1, maximum = 200)]
     steps: Option<u32>,
+    #[schema(minimum = 0, maximum = 50)]
     cfg_scale: Option<f64>,
+    #[schema(minimum = 12, maximum = 60)]
     fps: Option<u32>,
+    /// In seconds.
+    #[schema(minimum = 0.5, maximum = 600)]
     duration: Option<f64>,
 }
 
 /// How to make a voice.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = NarrationParameters, example = json!({ "speed": 1.1 }))]
 pub(crate) struct NarrationBody {
+    /// By the provider's name for it.
+    #[schema(min_length = 1, max_length = 200)]
     model: Option<String>,
+    /// By the provider's name for it.
+    #[schema(min_length = 1, max_length = 200)]
     voice: Option<String>,
+    #[schema(minimum = 0.5, maximum = 2)]
     speed: Option<f64>,
 }
 
@@ -70,6 +91,14 @@ impl From<NarrationBody> for Parameters {
 }
 
 /// 202 with the task that makes the new picture.
+#[utoipa::path(
+    post, path = "/v1/projects/{project}/shots/{shot}/image", tag = "shots", operation_id = "generateImage",
+    summary = "Make a shot's picture again", params(Caller), request_body = Option<ImageBody>,
+    responses(
+        (status = 202, description = "The task that makes it", body = Changed<Task>, headers(("Location"), ("ETag"))),
+        (status = 409, description = "shot_locked"),
+    ),
+)]
 pub(crate) async fn image(
     state: State<Arc<App>>,
     ids: Path<(ProjectId, ShotId)>,
@@ -81,6 +110,14 @@ pub(crate) async fn image(
 }
 
 /// 202 with the task that makes the new clip.
+#[utoipa::path(
+    post, path = "/v1/projects/{project}/shots/{shot}/video", tag = "shots", operation_id = "generateVideo",
+    summary = "Make a shot's clip again", params(Caller), request_body = Option<VideoBody>,
+    responses(
+        (status = 202, description = "The task that makes it", body = Changed<Task>, headers(("Location"), ("ETag"))),
+        (status = 409, description = "shot_locked, no_picture_yet"),
+    ),
+)]
 pub(crate) async fn video(
     state: State<Arc<App>>,
     ids: Path<(ProjectId, ShotId)>,
@@ -92,6 +129,14 @@ pub(crate) async fn video(
 }
 
 /// 202 with the task that makes the new voice.
+#[utoipa::path(
+    post, path = "/v1/projects/{project}/shots/{shot}/narration", tag = "shots", operation_id = "generateNarration",
+    summary = "Make a shot's voice again", params(Caller), request_body = Option<NarrationBody>,
+    responses(
+        (status = 202, description = "The task that makes it", body = Changed<Task>, headers(("Location"), ("ETag"))),
+        (status = 409, description = "shot_locked, nothing_to_say"),
+    ),
+)]
 pub(crate) async fn narration(
     state: State<Arc<App>>,
     ids: Path<(ProjectId, ShotId)>,

@@ -10,23 +10,35 @@ use domain::job::Kind;
 use domain::project::{Command, Parameters};
 use domain::settings::{OnMissing, Quality};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::task_answer;
 use crate::App;
 use crate::caller::Caller;
 use crate::execute::Wanted;
 use crate::extract::{Base, Json, Path};
+use crate::json::{Changed, Task};
 use crate::problem::Problem;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = FilmParameters, example = json!({ "quality": "preview" }))]
 pub(crate) struct Body {
     quality: Option<Quality>,
+    #[schema(minimum = 12, maximum = 60)]
     fps: Option<u32>,
     on_missing: Option<OnMissing>,
 }
 
 /// 202 with the task; the open task of the same specification is answered again.
+#[utoipa::path(
+    post, path = "/v1/projects/{project}/film", tag = "film", operation_id = "renderFilm",
+    summary = "Render the film", params(Caller), request_body = Option<Body>,
+    responses(
+        (status = 202, description = "The task that renders it", body = Changed<Task>, headers(("Location"), ("ETag"))),
+        (status = 409, description = "no_shots"),
+    ),
+)]
 pub(crate) async fn post(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,

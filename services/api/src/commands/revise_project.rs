@@ -10,28 +10,41 @@ use domain::settings::Settings;
 use infra::postgres::event_store::ExecuteError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::caller::{Caller, etag};
 use crate::execute::Executed;
 use crate::extract::{Base, Json, Path, parse_value};
+use crate::json::Project;
 use crate::problem::Problem;
 
 /// A merge of settings is tried again so often when others revise the project at the same moment.
 const MERGES: u32 = 5;
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ProjectChanges, example = json!({ "title": "The lamp", "settings": { "fps": 30 } }))]
 pub(crate) struct Body {
+    #[schema(max_length = 200)]
     title: Option<String>,
+    #[schema(max_length = 2_000)]
     description: Option<String>,
+    #[schema(max_length = 2_000)]
     style: Option<String>,
+    #[schema(min_length = 1, max_length = 20_000)]
     story: Option<String>,
     /// Those that change; the others stay.
+    #[schema(value_type = Option<Settings>)]
     settings: Option<Map<String, Value>>,
 }
 
 /// 200 with the project as it is then.
+#[utoipa::path(
+    patch, path = "/v1/projects/{project}", tag = "projects", operation_id = "reviseProject",
+    summary = "Edit a project's own fields", params(Caller), request_body = Option<Body>,
+    responses((status = 200, description = "The project as it is then", body = Project, headers(("ETag")))),
+)]
 pub(crate) async fn patch(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,

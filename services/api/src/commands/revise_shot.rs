@@ -8,24 +8,31 @@ use domain::ids::{ProjectId, ShotId};
 use domain::project::{Command, ShotPatch};
 use domain::settings::{Mood, Transition};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::caller::{Caller, etag};
 use crate::extract::{Base, Json, Path, nullable};
-use crate::json::Changed;
+use crate::json::{Changed, Shot};
 use crate::problem::Problem;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ShotChanges, example = json!({ "prompt": "A lamp in the storm", "generate": false }))]
 pub(crate) struct Body {
+    #[schema(max_length = 200)]
     title: Option<String>,
+    #[schema(max_length = 2_000)]
     prompt: Option<String>,
+    #[schema(max_length = 2_000)]
     negative_prompt: Option<String>,
+    #[schema(max_length = 10_000)]
     narration: Option<String>,
     mood: Option<Mood>,
     transition: Option<Transition>,
     /// Null takes the minimum length away.
     #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<f64>, minimum = 0.5, maximum = 600)]
     duration: Option<Option<f64>>,
     locked: Option<bool>,
     /// False only marks stale.
@@ -33,6 +40,14 @@ pub(crate) struct Body {
 }
 
 /// 200 with the shot as it is then.
+#[utoipa::path(
+    patch, path = "/v1/projects/{project}/shots/{shot}", tag = "shots", operation_id = "reviseShot",
+    summary = "Edit a shot", params(Caller), request_body = Option<Body>,
+    responses(
+        (status = 200, description = "The shot as it is then", body = Changed<Shot>, headers(("ETag"))),
+        (status = 409, description = "shot_locked"),
+    ),
+)]
 pub(crate) async fn patch(
     State(app): State<Arc<App>>,
     Path((project, shot)): Path<(ProjectId, ShotId)>,

@@ -17,6 +17,7 @@ use infra::postgres::tail;
 use serde::Deserialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use utoipa::IntoParams;
 
 use super::hub::Update;
 use super::message::{Message, Plain};
@@ -37,13 +38,23 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Clients have nothing to say here.
 const INCOMING_LIMIT: usize = 4_096;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
     /// The version that the client has; it resumes after that.
     after: Option<u64>,
 }
 
 /// 101; the stream starts with a snapshot, or with what the client has missed.
+#[utoipa::path(
+    get, path = "/v1/projects/{project}/stream", tag = "live", operation_id = "openStream",
+    summary = "What happens, as it happens (WebSocket)", params(Parameters),
+    responses(
+        (status = 101, description = "Messages follow: snapshot, event, progress, ping, lagged"),
+        (status = 426, description = "upgrade_required"),
+        (status = 503, description = "too_many_streams"),
+    ),
+)]
 pub(crate) async fn open(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,

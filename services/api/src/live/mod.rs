@@ -3,9 +3,8 @@
 //! Messages on the bus may be lost; versions show it, and the log has them all. One [`hub`] a project and
 //! process listens to the bus; each open stream is a [`client`] of it.
 
-mod client;
+pub(crate) mod client;
 mod hub;
 mod message;
 
-pub(crate) use client::open;
 pub(crate) use hub::Streams;

@@ -11,6 +11,14 @@ use crate::json::Film;
 use crate::problem::Problem;
 
 /// 200 with the film; 404 before the first is finished.
+#[utoipa::path(
+    get, path = "/v1/projects/{project}/film", tag = "film", operation_id = "getFilm", summary = "The newest film",
+    params(MinVersion),
+    responses(
+        (status = 200, description = "The film", body = Film),
+        (status = 404, description = "no_film_yet"),
+    ),
+)]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,

@@ -18,6 +18,18 @@ use crate::problem::Problem;
 const NAME_LIMIT: usize = 80;
 
 /// The MP4, or the range of it that is asked for.
+#[utoipa::path(
+    get, path = "/v1/projects/{project}/film/download", tag = "film", operation_id = "downloadFilm",
+    summary = "The newest film's MP4 as a file to keep", params(files::Conditions),
+    responses(
+        (status = 200, description = "The MP4", headers(("ETag"), ("Accept-Ranges"), ("Content-Disposition")), content((String = "video/mp4"))),
+        (status = 206, description = "The part that `Range` asks for", headers(("ETag"), ("Content-Range"), ("Accept-Ranges")), content((String = "video/mp4"))),
+        (status = 304, description = "`If-None-Match` names it", headers(("ETag"))),
+        (status = 416, description = "range_not_satisfiable"),
+        (status = 404, description = "no_film_yet, media_not_found"),
+        (status = 503, description = "media_unavailable"),
+    ),
+)]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,

@@ -8,6 +8,7 @@ use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use infra::postgres::{self, PostgresError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::problem::{FieldError, Problem};
@@ -15,17 +16,29 @@ use crate::problem::{FieldError, Problem};
 /// Time for each part to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
+    #[schema(example = "ok")]
     status: &'static str,
 }
 
 /// The process lives.
+#[utoipa::path(
+    get, path = "/healthz", tag = "health", operation_id = "isAlive", summary = "Whether the process lives",
+    responses((status = 200, description = "It does", body = Health)),
+)]
 pub(crate) async fn alive() -> axum::Json<Health> {
     axum::Json(Health { status: "ok" })
 }
 
 /// All that the process needs answers; otherwise 503, and which part does not.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health", operation_id = "isReady", summary = "Whether all it needs answers",
+    responses(
+        (status = 200, description = "It does", body = Health),
+        (status = 503, description = "not_ready"),
+    ),
+)]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<axum::Json<Health>, Problem> {
     let api = &app.api;
     let database = tokio::time::timeout(PATIENCE, postgres::ready(&api.pool));

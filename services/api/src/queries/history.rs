@@ -8,20 +8,32 @@ use domain::project::ProjectError;
 use infra::postgres::tail::{self, PublicEvent, Recorded};
 use infra::postgres::views::projects;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::App;
 use crate::extract::{Path, Query, page_limit};
 use crate::json::Page;
 use crate::problem::Problem;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
     /// Only events after this version.
     after: Option<u64>,
+    /// Items of a page, 1 to 200; 50 when absent.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// One page of events; `nextCursor` is the next `after`.
+#[utoipa::path(
+    get, path = "/v1/projects/{project}/history", tag = "history", operation_id = "listHistory",
+    summary = "Everything that happened to a project", params(Parameters),
+    responses(
+        (status = 200, description = "One page; `nextCursor` is the next `after`", body = Page<PublicEvent>),
+        (status = 422, description = "invalid"),
+    ),
+)]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,

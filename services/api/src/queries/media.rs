@@ -13,6 +13,18 @@ use crate::files;
 use crate::problem::Problem;
 
 /// The asset, or the range of it that is asked for.
+#[utoipa::path(
+    get, path = "/media/{kind}/{name}", tag = "media", operation_id = "getMedia", summary = "Stored media",
+    params(files::Conditions),
+    responses(
+        (status = 200, description = "The file; it never changes", headers(("ETag"), ("Accept-Ranges")), content((String = "image/*"), (String = "video/*"), (String = "audio/*"), (String = "text/*"), (String = "application/*"))),
+        (status = 206, description = "The part that `Range` asks for", headers(("ETag"), ("Content-Range"), ("Accept-Ranges")), content((String = "image/*"), (String = "video/*"), (String = "audio/*"), (String = "text/*"), (String = "application/*"))),
+        (status = 304, description = "`If-None-Match` names it", headers(("ETag"))),
+        (status = 416, description = "range_not_satisfiable"),
+        (status = 404, description = "media_not_found"),
+        (status = 503, description = "media_unavailable"),
+    ),
+)]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Path((kind, name)): Path<(String, String)>,

@@ -1,5 +1,6 @@
 //! What is read: one endpoint, or one list with its item, a file.
 
+pub(crate) mod documentation;
 pub(crate) mod film;
 pub(crate) mod film_download;
 pub(crate) mod health;

@@ -8,6 +8,7 @@ use domain::project::Status;
 use futures::{StreamExt, TryStreamExt};
 use infra::postgres::views::projects::{self, Filter, Owners, ProjectRow};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::App;
 use crate::cursor;
@@ -22,16 +23,34 @@ const LOOKS: usize = 4;
 const STATUSES: [Status; 5] =
     [Status::Created, Status::Storyboard, Status::Generating, Status::Ready, Status::Failed];
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
+    /// Text in the title or the story.
+    #[param(max_length = 200)]
     q: Option<String>,
+    #[param(pattern = "^(created|storyboard|generating|ready|failed)$")]
     status: Option<String>,
+    /// Newest first.
+    #[param(pattern = "^createdAt$")]
     sort: Option<String>,
+    /// The `nextCursor` of the page before.
     cursor: Option<String>,
+    /// Items of a page, 1 to 200; 50 when absent.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// One page, without shots and films.
+#[utoipa::path(
+    get, path = "/v1/projects", tag = "projects", operation_id = "listProjects", summary = "Search and page through projects",
+    params(Parameters),
+    responses(
+        (status = 200, description = "One page, newest first", body = Page<ProjectSummary>),
+        (status = 400, description = "invalid_cursor"),
+        (status = 422, description = "invalid"),
+    ),
+)]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Query(parameters): Query<Parameters>,

@@ -15,6 +15,11 @@ use crate::json::{Page, Shot};
 use crate::problem::Problem;
 
 /// All shots in their order; a project has 200 at most.
+#[utoipa::path(
+    get, path = "/v1/projects/{project}/shots", tag = "shots", operation_id = "listShots",
+    summary = "All shots in their order", params(MinVersion),
+    responses((status = 200, description = "All on one page", body = Page<Shot>, headers(("ETag")))),
+)]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,
@@ -27,6 +32,11 @@ pub(crate) async fn list(
 }
 
 /// One shot; the project's version is the `ETag`.
+#[utoipa::path(
+    get, path = "/v1/projects/{project}/shots/{shot}", tag = "shots", operation_id = "getShot", summary = "A shot",
+    params(MinVersion),
+    responses((status = 200, description = "The shot", body = Shot, headers(("ETag")))),
+)]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Path((project, shot)): Path<(ProjectId, ShotId)>,

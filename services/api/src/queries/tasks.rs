@@ -6,6 +6,7 @@ use axum::extract::State;
 use domain::ids::{ProjectId, TaskId};
 use infra::postgres::views::tasks;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::App;
 use crate::cursor;
@@ -13,13 +14,26 @@ use crate::extract::{Base, Path, Query, page_limit};
 use crate::json::{Page, Task};
 use crate::problem::Problem;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
+    /// The `nextCursor` of the page before.
     cursor: Option<String>,
+    /// Items of a page, 1 to 200; 50 when absent.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// One page of a project's tasks, in the order they were made.
+#[utoipa::path(
+    get, path = "/v1/projects/{project}/tasks", tag = "tasks", operation_id = "listTasks", summary = "A project's tasks",
+    params(Parameters),
+    responses(
+        (status = 200, description = "One page, in the order they were made", body = Page<Task>),
+        (status = 400, description = "invalid_cursor"),
+        (status = 422, description = "invalid"),
+    ),
+)]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,
@@ -41,6 +55,10 @@ pub(crate) async fn list(
 }
 
 /// One task.
+#[utoipa::path(
+    get, path = "/v1/tasks/{task}", tag = "tasks", operation_id = "getTask", summary = "A task",
+    responses((status = 200, description = "The task", body = Task)),
+)]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Path(task): Path<TaskId>,

@@ -77,7 +77,7 @@ pub struct ShotRow {
 }
 
 /// Which of a shot's takes are stale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Stale {
     /// The picture.
     pub image: bool,
