@@ -211,3 +211,15 @@ async fn the_doctors_report_is_json_when_asked() {
     let text = run(folder.path(), &["doctor"]).await;
     assert!(text.out.lines().count() > tools.len(), "{}", text.out);
 }
+
+#[tokio::test]
+async fn a_setting_that_does_not_exist_is_refused_by_name_before_anything_is_begun() {
+    let folder = folder();
+    fs::write(folder.path().join("storytovideo.toml"), "bnid = \"127.0.0.1:0\"\n").unwrap();
+    assert_refused_in_a_line(&run(folder.path(), &["up"]).await, &["storytovideo.toml", "`bnid`"]);
+    let other = ["up", "--config", "other.toml"];
+    assert_refused_in_a_line(&run(folder.path(), &other).await, &["other.toml"]);
+    fs::write(folder.path().join("other.toml"), "bind = \"everywhere\"\n").unwrap();
+    assert_refused(&run(folder.path(), &other).await, &["everywhere", "--bind"]);
+    assert!(!folder.path().join(".storytovideo").exists(), "nothing was begun");
+}

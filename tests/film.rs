@@ -11,7 +11,8 @@ use domain::project::Event;
 use infra::postgres::tail::{self, Place, Recorded};
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
-use standalone::stack::Servers;
+use standalone::stack::{Servers, Surroundings};
+use standalone::tools::Places;
 use tempfile::TempDir;
 
 use crate::harness::{LONG, audit, program, run, until};
@@ -46,7 +47,8 @@ async fn make(folder: &Path, words: &[&str]) -> Value {
 
 /// The whole log of a data folder that nobody uses.
 async fn log(folder: &Path) -> Vec<Recorded> {
-    let servers = Servers::start(&folder.join("data"), &[], &|_| ()).await.unwrap();
+    let alone = Surroundings::alone(Places::from_environment());
+    let servers = Servers::start(&folder.join("data"), alone, &[], &|_| ()).await.unwrap();
     let pool = infra::postgres::connect(&servers.database_url, 2, "test").unwrap();
     let log = until("the log can be read", LONG, async || {
         tail::read_page(&pool, Place::default(), 100_000).await.map_err(|error| error.to_string())

@@ -1,22 +1,68 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use domain::job::Kind;
 use domain::settings::{Aspect, Quality};
 
+use crate::config::Config;
 use crate::exit::Failed;
-use crate::{bench, doctor, film, roles, tools, up};
+use crate::stack::Surroundings;
+use crate::tools::Places;
+use crate::{bench, doctor, film, roles, up};
 
 /// Turns a written story into a narrated film, and keeps every step of how it got there.
 #[derive(Debug, Parser)]
 #[command(name = "storytovideo", version, about, max_term_width = 100)]
-struct Cli {
+pub(crate) struct Cli {
+    #[command(flatten)]
+    globals: Globals,
     #[command(subcommand)]
     command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct Globals {
+    /// A file with settings (docs/configuration.md); ./storytovideo.toml is read when none is named.
+    #[arg(long, env = "STORYTOVIDEO_CONFIG", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What is logged, for example `info,sqlx=warn`.
+    #[arg(long, env = "STORYTOVIDEO_LOG", global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// Where tools that were fetched are kept. [default: ~/.cache/storytovideo]
+    #[arg(long, env = "STORYTOVIDEO_CACHE_DIR", global = true, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+}
+
+impl Globals {
+    /// This machine, with the cache where it was asked to be.
+    pub(crate) fn places(&self) -> Places {
+        Places::of_this_machine(self.cache_dir.as_deref())
+    }
+}
+
+/// Servers that run already, for commands that would start their own.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Running {
+    /// PostgreSQL; one of our own is started when not given.
+    #[arg(long, env = "STORYTOVIDEO_DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// NATS; one of our own is started when not given.
+    #[arg(long, env = "STORYTOVIDEO_NATS_URL", hide_env_values = true)]
+    nats_url: Option<String>,
+}
+
+impl Running {
+    /// What a system is started among.
+    pub(crate) fn surroundings(&self, globals: &Globals) -> Surroundings {
+        let (database_url, nats_url) = (self.database_url.clone(), self.nats_url.clone());
+        Surroundings { database_url, nats_url, places: globals.places() }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -135,6 +181,8 @@ pub(crate) struct FilmArgs {
     /// Where everything is kept.
     #[arg(long, env = "STORYTOVIDEO_DATA", default_value = ".storytovideo", value_name = "DIR")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) running: Running,
     /// Title; the story's own when not given.
     #[arg(long, default_value = "")]
     pub(crate) title: String,
@@ -172,6 +220,8 @@ pub(crate) struct UpArgs {
     /// Where everything is kept.
     #[arg(long, env = "STORYTOVIDEO_DATA", default_value = ".storytovideo", value_name = "DIR")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) running: Running,
 }
 
 fn parse_slots(text: &str) -> Result<(Kind, u32), String> {
@@ -182,42 +232,50 @@ fn parse_slots(text: &str) -> Result<(Kind, u32), String> {
 
 /// Does what the command line says.
 pub async fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let config = match Config::read(&arguments) {
+        Ok(config) => config,
+        Err(error) => return refuse(&Failed::Usage(error.to_string())),
+    };
+    let matches = config.defaults_for(Cli::command()).try_get_matches_from(arguments);
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS };
         }
     };
-    match run(cli.command).await {
-        Ok(code) => code,
-        Err(failed) => {
-            say_to_stderr(&format!("storytovideo: {failed}"));
-            failed.code()
-        }
-    }
+    run(cli).await.unwrap_or_else(|failed| refuse(&failed))
 }
 
-async fn run(command: Command) -> Result<ExitCode, Failed> {
+fn refuse(failed: &Failed) -> ExitCode {
+    say_to_stderr(&format!("storytovideo: {failed}"));
+    failed.code()
+}
+
+async fn run(cli: Cli) -> Result<ExitCode, Failed> {
+    let Cli { globals, command } = cli;
     match command {
-        Command::Film(args) => film::run(args).await.map(|()| ExitCode::SUCCESS),
-        Command::Up(args) => up::run(args).await.map(|()| ExitCode::SUCCESS),
-        Command::Doctor { json } => examine(json).await,
-        Command::Bench { json } => bench::run(json).await.map(|()| ExitCode::SUCCESS),
+        Command::Film(args) => film::run(args, &globals).await.map(|()| ExitCode::SUCCESS),
+        Command::Up(args) => up::run(args, &globals).await.map(|()| ExitCode::SUCCESS),
+        Command::Doctor { json } => examine(json, &globals.places()).await,
+        Command::Bench { json } => bench::run(json, &globals).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate(servers) => roles::migrate(&servers).await.map(|()| ExitCode::SUCCESS),
         Command::Bus { command: BusCommand::Apply { nats_url } } => {
             roles::apply_bus(&nats_url).await.map(|()| ExitCode::SUCCESS)
         }
-        Command::Api { servers, http } => roles::api(&servers, &http).await.map(|()| ExitCode::SUCCESS),
-        Command::Engine(servers) => roles::engine(&servers).await.map(|()| ExitCode::SUCCESS),
+        Command::Api { servers, http } => {
+            roles::api(&servers, &http, &globals).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Engine(servers) => roles::engine(&servers, &globals).await.map(|()| ExitCode::SUCCESS),
         Command::Worker { servers, name, kinds, sleeping } => {
-            roles::worker(&servers, name, &kinds, sleeping).await.map(|()| ExitCode::SUCCESS)
+            roles::worker(&servers, name, &kinds, sleeping, &globals).await.map(|()| ExitCode::SUCCESS)
         }
     }
 }
 
-async fn examine(json: bool) -> Result<ExitCode, Failed> {
-    let report = doctor::examine(&tools::Places::from_environment()).await;
+async fn examine(json: bool, places: &Places) -> Result<ExitCode, Failed> {
+    let report = doctor::examine(places).await;
     let text = if json { serde_json::to_string(&report).map_err(Failed::because)? } else { report.to_text() };
     say(text.trim_end());
     Ok(if report.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })

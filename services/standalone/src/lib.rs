@@ -3,6 +3,7 @@
 
 pub mod bench;
 mod cli;
+mod config;
 pub mod doctor;
 pub mod exit;
 mod film;

@@ -15,10 +15,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use worker::providers::Provider;
 use worker::providers::bench::{Noted, Sleeping};
 
-use crate::cli::{Http, Servers, SleepingArgs, say, say_to_stderr};
+use crate::cli::{Globals, Http, Servers, SleepingArgs, say, say_to_stderr};
 use crate::exit::Failed;
 use crate::stack::{PROVIDER_TOOLS, Shared, builtin, builtin_slots};
-use crate::tools::{Places, Toolbox};
+use crate::tools::Toolbox;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -64,8 +64,8 @@ fn nats_url(servers: &Servers) -> Result<&str, Failed> {
     servers.nats_url.as_deref().ok_or_else(missing)
 }
 
-async fn connect(servers: &Servers, name: &str) -> Result<Shared, Failed> {
-    init_logging(&LogTo::Stderr).map_err(Failed::because)?;
+async fn connect(servers: &Servers, name: &str, globals: &Globals) -> Result<Shared, Failed> {
+    init_logging(&LogTo::Stderr, globals.log.as_deref()).map_err(Failed::because)?;
     Shared::connect(database_url(servers)?, nats_url(servers)?, &servers.media, name).await
 }
 
@@ -93,17 +93,17 @@ pub(crate) async fn apply_bus(nats_url: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-pub(crate) async fn api(servers: &Servers, http: &Http) -> Result<(), Failed> {
+pub(crate) async fn api(servers: &Servers, http: &Http, globals: &Globals) -> Result<(), Failed> {
     let (listeners, access) = listen(http).await?;
-    let shared = connect(servers, "storytovideo-api").await?;
+    let shared = connect(servers, "storytovideo-api", globals).await?;
     let lifecycle = Lifecycle::default();
     lifecycle.spawn("api", api::run(listeners, shared.api(access), lifecycle.shutdown().clone()));
     say_to_stderr(&format!("The API listens on http://{}", http.bind));
     until_the_end(lifecycle).await
 }
 
-pub(crate) async fn engine(servers: &Servers) -> Result<(), Failed> {
-    let shared = connect(servers, "storytovideo-engine").await?;
+pub(crate) async fn engine(servers: &Servers, globals: &Globals) -> Result<(), Failed> {
+    let shared = connect(servers, "storytovideo-engine", globals).await?;
     let lifecycle = Lifecycle::default();
     let timing = Timing { lease: Duration::from_secs(servers.lease_seconds), ..Timing::default() };
     lifecycle.spawn("engine", shared.engine(timing).run(lifecycle.shutdown().clone()));
@@ -115,16 +115,16 @@ pub(crate) async fn worker(
     name: String,
     kinds: &[(Kind, u32)],
     sleeping: SleepingArgs,
+    globals: &Globals,
 ) -> Result<(), Failed> {
-    init_logging(&LogTo::Stderr).map_err(Failed::because)?;
+    init_logging(&LogTo::Stderr, globals.log.as_deref()).map_err(Failed::because)?;
     nats_url(servers)?;
     if let Some(millis) = sleeping.sleeping_ms {
         let duration = Duration::from_millis(millis);
         let sleeper = Sleeping { durations: Kind::ALL.into_iter().map(|kind| (kind, duration)).collect() };
         return work(servers, name, kinds, Noted { sleeping: sleeper, notes: sleeping.sleeping_notes }).await;
     }
-    let tools =
-        Toolbox::prepare(&Places::from_environment(), &PROVIDER_TOOLS, &|line| say_to_stderr(line)).await?;
+    let tools = Toolbox::prepare(&globals.places(), &PROVIDER_TOOLS, &|line| say_to_stderr(line)).await?;
     work(servers, name, kinds, builtin(&tools)?).await
 }
 

@@ -2,7 +2,6 @@
 //! the engine, and a worker with the built-in providers.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +26,24 @@ use crate::tools::{Places, Tool, Toolbox};
 const CONNECTIONS: u32 = 12;
 /// How long roles, and then servers, have to end.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What a system is started among: servers that run elsewhere, and where this machine keeps things.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// PostgreSQL; one of the data folder's own when absent.
+    pub database_url: Option<String>,
+    /// NATS; one of the data folder's own when absent.
+    pub nats_url: Option<String>,
+    /// Where tools are.
+    pub places: Places,
+}
+
+impl Surroundings {
+    /// Nothing runs elsewhere.
+    pub fn alone(places: Places) -> Self {
+        Self { database_url: None, nats_url: None, places }
+    }
+}
 
 /// The servers of a data folder, running.
 #[derive(Debug)]
@@ -77,12 +94,11 @@ impl Servers {
     /// Starts what the data folder needs, with the tools that are wanted beside.
     pub async fn start(
         data: &Path,
+        among: Surroundings,
         further_tools: &[Tool],
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Self, Failed> {
-        let external_database = env::var("STORYTOVIDEO_DATABASE_URL").ok();
-        let external_nats = env::var("STORYTOVIDEO_NATS_URL").ok();
-        let mut places = Places::from_environment();
+        let Surroundings { database_url: external_database, nats_url: external_nats, mut places } = among;
         let data = DataFolder::open(data)?;
         places.postgres_major = DataFolder::postgres_major(data.path());
         let mut wanted: Vec<Tool> = SERVER_TOOLS.to_vec();
@@ -171,8 +187,12 @@ impl Shared {
 
 impl Stack {
     /// Starts everything but the API, with the built-in providers.
-    pub async fn start(data: &Path, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, Failed> {
-        let servers = Servers::start(data, &PROVIDER_TOOLS, progress).await?;
+    pub async fn start(
+        data: &Path,
+        among: Surroundings,
+        progress: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<Self, Failed> {
+        let servers = Servers::start(data, among, &PROVIDER_TOOLS, progress).await?;
         let provider = builtin(&servers.tools)?;
         let slots = builtin_slots();
         Self::on(servers, provider, slots).await

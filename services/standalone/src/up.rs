@@ -2,18 +2,18 @@
 
 use infra::runtime::{LogTo, init_logging};
 
-use crate::cli::{UpArgs, say_to_stderr};
+use crate::cli::{Globals, UpArgs, say_to_stderr};
 use crate::exit::Failed;
 use crate::roles::{interrupted, listen};
 use crate::stack::Stack;
 
 /// Runs until it is interrupted.
-pub(crate) async fn run(args: UpArgs) -> Result<(), Failed> {
-    init_logging(&LogTo::Stderr).map_err(Failed::because)?;
+pub(crate) async fn run(args: UpArgs, globals: &Globals) -> Result<(), Failed> {
+    init_logging(&LogTo::Stderr, globals.log.as_deref()).map_err(Failed::because)?;
     let (listeners, access) = listen(&args.http).await?;
     let address = listeners.api.local_addr().map_err(Failed::because)?;
     let stack = tokio::select! {
-        stack = Stack::start(&args.data, &|line| say_to_stderr(line)) => stack?,
+        stack = Stack::start(&args.data, args.running.surroundings(globals), &|line| say_to_stderr(line)) => stack?,
         () = interrupted() => return Err(Failed::Interrupted),
     };
     let shutdown = stack.lifecycle.shutdown().clone();

@@ -15,12 +15,15 @@ pub enum LogTo {
     File(PathBuf),
 }
 
-/// Starts logging. What is logged follows `STORYTOVIDEO_LOG` in the syntax of `tracing`
-/// (default `info,sqlx=warn`); a second call changes nothing.
-pub fn init_logging(to: &LogTo) -> std::io::Result<()> {
-    let filter = EnvFilter::try_from_env("STORYTOVIDEO_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,async_nats=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+/// What is logged when nobody says otherwise.
+const USUAL_FILTER: &str = "info,sqlx=warn,async_nats=warn";
+
+/// Starts logging. `filter` says what, in the syntax of `tracing` (`info,sqlx=warn`); one that makes no
+/// sense is as none. A second call changes nothing. Lines of the audit say so by their target.
+pub fn init_logging(to: &LogTo, filter: Option<&str>) -> std::io::Result<()> {
+    let filter = filter.and_then(|filter| EnvFilter::try_new(filter).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(USUAL_FILTER));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
     let started = match to {
         LogTo::Stderr => builder.with_writer(std::io::stderr).try_init(),
         LogTo::File(path) => {

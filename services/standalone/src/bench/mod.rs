@@ -22,20 +22,22 @@ use infra::runtime::{LogTo, init_logging};
 use tempfile::TempDir;
 use worker::providers::bench::Sleeping;
 
-use crate::cli::{say, say_to_stderr};
+use crate::cli::{Globals, say, say_to_stderr};
 use crate::exit::Failed;
 use crate::roles::interrupted;
-use crate::stack::{Servers, Shared, Stack};
+use crate::stack::{Servers, Shared, Stack, Surroundings};
+use crate::tools::Places;
 use report::Report;
 
 /// What a person waits for at most in one part, before the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Measures everything and tells it: a table for people, or one line of JSON.
-pub(crate) async fn run(json: bool) -> Result<(), Failed> {
+pub(crate) async fn run(json: bool, globals: &Globals) -> Result<(), Failed> {
     refuse_external_servers()?;
     let folder = bench_folder()?;
-    init_logging(&LogTo::File(folder.path().join("bench.log"))).map_err(Failed::because)?;
+    let log = LogTo::File(folder.path().join("bench.log"));
+    init_logging(&log, globals.log.as_deref()).map_err(Failed::because)?;
     let report = tokio::select! {
         report = measure(folder.path()) => report?,
         () = interrupted() => return Err(Failed::Interrupted),
@@ -90,7 +92,7 @@ async fn measure(folder: &Path) -> Result<Report, Failed> {
 }
 
 async fn start_servers(data: &Path) -> Result<Servers, Failed> {
-    Servers::start(data, &[], &progress).await
+    Servers::start(data, Surroundings::alone(Places::from_environment()), &[], &progress).await
 }
 
 /// The whole system but the API, with room for all jobs of one project at once.

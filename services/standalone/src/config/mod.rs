@@ -2,7 +2,6 @@
 //! `storytovideo.toml`.
 //!
 //! The command line knows flags and environment; what the file says becomes the default of its arguments.
-//! Secrets have no flag, as arguments show in the list of processes: [`Config::secret`] reads them.
 
 mod file;
 mod settings;
@@ -17,7 +16,9 @@ use std::path::{Path, PathBuf};
 use clap::builder::OsStr;
 use clap::{Arg, Command};
 
-use settings::{SETTINGS, Setting};
+use settings::SETTINGS;
+#[cfg(test)]
+use settings::Setting;
 
 /// Read when no other file is named, if it is there.
 const USUAL_FILE: &str = "storytovideo.toml";
@@ -26,7 +27,7 @@ const FILE_VARIABLE: &str = "STORYTOVIDEO_CONFIG";
 
 /// The configuration cannot be used. One line that names the file and the key.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The file cannot be read.
     #[error("{}: {source}", path.display())]
     Unreadable {
@@ -59,14 +60,11 @@ pub enum ConfigError {
         /// The key, with its tables.
         key: String,
     },
-    /// An environment variable of ours is not UTF-8.
-    #[error("{0} is not valid UTF-8")]
-    NotText(String),
 }
 
 /// What the file says, and with it the environment.
 #[derive(Debug, Default)]
-pub struct Config {
+pub(crate) struct Config {
     /// By environment variable; several values make a list.
     file: BTreeMap<String, Vec<String>>,
 }
@@ -76,19 +74,17 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] for a file that cannot be read, makes no sense, or sets what is no setting.
-    pub fn read(arguments: &[OsString]) -> Result<Self, ConfigError> {
+    pub(crate) fn read(arguments: &[OsString]) -> Result<Self, ConfigError> {
         let named = named_file(arguments).or_else(|| env::var_os(FILE_VARIABLE).map(PathBuf::from));
         match named {
             Some(path) => Ok(Self { file: file::read(&path)? }),
-            None if Path::new(USUAL_FILE).exists() => {
-                Ok(Self { file: file::read(Path::new(USUAL_FILE))? })
-            }
+            None if Path::new(USUAL_FILE).exists() => Ok(Self { file: file::read(Path::new(USUAL_FILE))? }),
             None => Ok(Self::default()),
         }
     }
 
     /// The command line with what the file says as the defaults of its arguments.
-    pub fn defaults_for(&self, command: Command) -> Command {
+    pub(crate) fn defaults_for(&self, command: Command) -> Command {
         command
             .mut_args(|argument| self.default_of(argument))
             .mut_subcommands(|command| self.defaults_for(command))
@@ -103,21 +99,6 @@ impl Config {
                 argument.required(false).hide_default_value(hidden).default_values(values)
             }
             None => argument,
-        }
-    }
-
-    /// A secret by its key: from the environment, else from the file.
-    ///
-    /// # Errors
-    /// [`ConfigError::NotText`] for a variable that is not UTF-8.
-    pub fn secret(&self, key: &str) -> Result<Option<String>, ConfigError> {
-        let variable = settings::variable_of(key);
-        match env::var(&variable) {
-            Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
-            Err(env::VarError::NotPresent) => {
-                Ok(self.file.get(&variable).and_then(|values| values.first()).cloned())
-            }
-            Err(env::VarError::NotUnicode(_)) => Err(ConfigError::NotText(variable)),
         }
     }
 }

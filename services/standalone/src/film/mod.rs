@@ -17,7 +17,7 @@ use infra::postgres::views::tasks::{self, TaskRow, TaskStatus};
 use infra::runtime::{Clock, LogTo, init_logging};
 use uuid::Uuid;
 
-use crate::cli::{FilmArgs, say_to_stderr};
+use crate::cli::{FilmArgs, Globals, say_to_stderr};
 use crate::exit::Failed;
 use crate::roles::interrupted;
 use crate::stack::{Shared, Stack};
@@ -30,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(150);
 const ALL_TASKS: i64 = 2_000;
 
 /// Makes the film, whatever is left to do of it.
-pub(crate) async fn run(args: FilmArgs) -> Result<(), Failed> {
+pub(crate) async fn run(args: FilmArgs, globals: &Globals) -> Result<(), Failed> {
     let story = Story::read(&args).await?;
     let output = export::Target::new(&args)?;
     let creation = creation(&args, &story)?;
@@ -40,10 +40,11 @@ pub(crate) async fn run(args: FilmArgs) -> Result<(), Failed> {
     let display = Display::new();
     let prepare = |line: &str| display.preparing(line);
     let stack = tokio::select! {
-        stack = Stack::start(&args.data, &prepare) => stack?,
+        stack = Stack::start(&args.data, args.running.surroundings(globals), &prepare) => stack?,
         () = interrupted() => return Err(Failed::Interrupted),
     };
-    init_logging(&LogTo::File(args.data.join("logs").join("storytovideo.log"))).map_err(Failed::because)?;
+    let log = LogTo::File(args.data.join("logs").join("storytovideo.log"));
+    init_logging(&log, globals.log.as_deref()).map_err(Failed::because)?;
     let made = tokio::select! {
         made = make(&stack.shared, creation, &display) => made,
         () = interrupted() => Err(Failed::Interrupted),

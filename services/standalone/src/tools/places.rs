@@ -3,7 +3,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Folders where programs stand that a meagre `PATH` (cron, systemd, a container) leaves out.
 const USUAL_PROGRAM_FOLDERS: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"];
@@ -28,11 +28,16 @@ pub struct Places {
 }
 
 impl Places {
-    /// This machine's places. The cache is `$STORYTOVIDEO_CACHE_DIR`, else `$XDG_CACHE_HOME/storytovideo`,
-    /// else `~/.cache/storytovideo`, else (no home at all) a folder of the user's own below the temporary
-    /// one.
+    /// This machine's places, with the cache that `$STORYTOVIDEO_CACHE_DIR` names.
     #[must_use]
     pub fn from_environment() -> Self {
+        Self::of_this_machine(absolute_variable("STORYTOVIDEO_CACHE_DIR").as_deref())
+    }
+
+    /// This machine's places. Without `cache` that is `$XDG_CACHE_HOME/storytovideo`, else
+    /// `~/.cache/storytovideo`, else (no home at all) a folder of the user's own below the temporary one.
+    #[must_use]
+    pub fn of_this_machine(cache: Option<&Path>) -> Self {
         let uid = rustix::process::geteuid();
         let home = env::home_dir().filter(|home| home.is_absolute());
         let mut programs: Vec<PathBuf> = env::var_os("PATH").map_or_else(Vec::new, |path| split(&path));
@@ -41,7 +46,8 @@ impl Places {
         if let Some(home) = &home {
             fonts.extend([home.join(".local/share/fonts"), home.join(".fonts")]);
         }
-        let cache = absolute_variable("STORYTOVIDEO_CACHE_DIR")
+        let cache = cache
+            .and_then(|folder| std::path::absolute(folder).ok())
             .or_else(|| absolute_variable("XDG_CACHE_HOME").map(|folder| folder.join("storytovideo")))
             .or_else(|| home.map(|home| home.join(".cache/storytovideo")))
             .unwrap_or_else(|| env::temp_dir().join(format!("storytovideo-{}", uid.as_raw())));
