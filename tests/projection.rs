@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use domain::ids::ProjectId;
 use domain::job::{Failure, Kind};
-use domain::project::{Command, Parameters, ProjectPatch, ShotPatch};
+use domain::project::{Command, ForkProject, Parameters, ProjectPatch, ShotPatch};
 use domain::settings::Settings;
 use engine::EngineError;
 use engine::projector::Projector;
 use infra::postgres::leadership::{self, Fence};
-use infra::postgres::projection::{Projection, READER};
+use infra::postgres::projection::{Projection, READER, state_at};
 use infra::postgres::tail::{self, Place};
 use infra::postgres::{PostgresError, checkpoint};
 use uuid::Uuid;
@@ -49,6 +49,23 @@ async fn a_lively_log(world: &World) {
     let trashed = a_film_of(store, 2, Settings::default()).await;
     world.execute(trashed, Command::DeleteProject).await;
     world.execute(edited, Command::RetryTask { task: open }).await;
+    fork_and_restore(world, edited).await;
+}
+
+/// A project as it was before its storyboard, again with shots, and a fork of it.
+async fn fork_and_restore(world: &World, project: ProjectId) {
+    let version = world.state(project).await.version;
+    for version in [1, version] {
+        let content = Box::new(state_at(world.pool(), project, version).await.unwrap().content());
+        world.execute(project, Command::RestoreProject { version, content }).await;
+    }
+    let (id, content) = (ProjectId(Uuid::now_v7()), world.state(project).await.content());
+    let fork = ForkProject { id, from: project, version: version + 2, content };
+    world.execute(id, Command::ForkProject(Box::new(fork))).await;
+    let shot = world.state(id).await.shots[0].id;
+    let prompt = ShotPatch { prompt: Some("A blue boat".to_owned()), ..ShotPatch::default() };
+    world.execute(id, Command::ReviseShot { shot, patch: prompt, generate: true }).await;
+    play(&world.shared.store, id).await;
 }
 
 /// Fails a project's storyboard once for a while and once for good, and tries it again.

@@ -251,7 +251,7 @@ pub struct FilmSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FilmShot {
-    /// Which shot; moves are derived from it, so that they stay the same.
+    /// Which shot, for a copy that of the original; moves are derived from it, so that they stay the same.
     pub shot_id: ShotId,
     /// Shown on a title card when there is nothing else.
     pub title: String,

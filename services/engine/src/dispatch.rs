@@ -161,6 +161,10 @@ fn changes(page: &[Arc<Recorded>]) -> Vec<(TaskId, Change)> {
 }
 
 fn change(recorded: &Recorded) -> Option<(TaskId, Change)> {
+    // What was open elsewhere is cancelled here, by an event of this system's own.
+    if recorded.imported {
+        return None;
+    }
     match &recorded.event {
         Event::TaskQueued(event) => Some((
             event.task_id,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::content::Content;
 use crate::ids::{ClaimId, ProjectId, ShotId, TaskId};
 use crate::job::{Failure, Kind, MadeWith, Output};
 use crate::metadata::Context;
@@ -29,6 +30,17 @@ pub enum Command {
     ReviseProject(ProjectPatch),
     /// To the trash: work is cancelled, the history kept.
     DeleteProject,
+    /// Bring the content of an earlier version back; cancels open work and queues none.
+    RestoreProject {
+        /// The version.
+        version: u64,
+        /// The project's content at that version.
+        content: Box<Content>,
+    },
+    /// Start a project from a version of another one.
+    ForkProject(Box<ForkProject>),
+    /// Make a history that was brought here from elsewhere this system's own: cancels what is open in it.
+    CompleteImport,
     /// Edit a shot.
     ReviseShot {
         /// Which shot.
@@ -125,6 +137,19 @@ pub struct CreateProject {
     pub shot_count: Option<u32>,
     /// How the film looks and sounds.
     pub settings: Settings,
+}
+
+/// What a fork starts from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForkProject {
+    /// The new project's id, chosen by the caller.
+    pub id: ProjectId,
+    /// The project to fork.
+    pub from: ProjectId,
+    /// The version of it.
+    pub version: u64,
+    /// Its content at that version.
+    pub content: Content,
 }
 
 /// Changes to a project's own fields; absent ones stay.

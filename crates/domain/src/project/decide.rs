@@ -1,5 +1,7 @@
 //! What a command makes happen: pure, all or none.
 
+mod restore;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::command::{Command, CreateProject, Envelope, Parameters, ProjectPatch, ShotPatch};
@@ -32,7 +34,7 @@ impl Project {
     /// Whatever starts a project gives it to the one on whose behalf it was asked. Last, so that it holds
     /// also where the project's past came from elsewhere.
     fn assigned(&self, envelope: &Envelope) -> Option<Event> {
-        let starts = self.lifecycle == Lifecycle::Missing;
+        let starts = self.lifecycle == Lifecycle::Missing || envelope.command == Command::CompleteImport;
         let owner = envelope.context.owner.clone().filter(|_| starts)?;
         Some(ProjectAssigned { owner }.into())
     }
@@ -40,7 +42,8 @@ impl Project {
     fn facts(&self, envelope: &Envelope, ids: &mut NewIds) -> Decision {
         match (&envelope.command, self.lifecycle) {
             (Command::CreateProject(create), Lifecycle::Missing) => create_project(create, ids),
-            (Command::CreateProject(_), _) => Err(ProjectError::AlreadyExists),
+            (Command::ForkProject(fork), Lifecycle::Missing) => Ok(restore::fork(fork, ids)),
+            (Command::CreateProject(_) | Command::ForkProject(_), _) => Err(ProjectError::AlreadyExists),
             (_, Lifecycle::Missing) => Err(ProjectError::NotFound),
             (Command::DeleteProject, Lifecycle::Deleted) => Ok(Vec::new()),
             (command, _) if command.is_record() => self.record(command, envelope.context.at, ids),
@@ -58,6 +61,10 @@ impl Project {
             Command::DeleteProject => {
                 unchanged_since(if_version, self.revised)?;
                 Ok(self.delete_project())
+            }
+            Command::CompleteImport => Ok(self.complete_import()),
+            Command::RestoreProject { version, content } => {
+                self.restore_content(*version, content, if_version)
             }
             Command::ReviseShot { shot, patch, generate } => {
                 let shot = self.known_shot(*shot)?;

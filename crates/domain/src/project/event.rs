@@ -5,6 +5,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 
 use super::command::Parameters;
+use super::content::Content;
 use crate::asset::Asset;
 use crate::ids::{ClaimId, ProjectId, ShotId, TakeId, TaskId};
 use crate::job::{Failure, FilmOutput, Kind, MadeWith, SpecHash};
@@ -52,6 +53,12 @@ events! {
     ProjectDeleted = "1",
     /// The project was given to an owner.
     ProjectAssigned = "1",
+    /// The content of an earlier version was brought back.
+    ProjectRestored = "1",
+    /// A project was started from a version of another one.
+    ProjectForked = "1",
+    /// The history so far was brought here from elsewhere.
+    ProjectImported = "1",
     /// The shots of a finished storyboard became the project's.
     StoryboardAdopted = "1",
     /// A shot's prompt or negative prompt was revised.
@@ -148,6 +155,30 @@ payload!(/// The project was given to an owner.
 ProjectAssigned {
     /// Whom it belongs to from now on: the `sub` of the owner's credentials.
     owner: String,
+});
+payload!(/// The content of an earlier version was brought back. Open tasks were cancelled before.
+ProjectRestored {
+    /// The version whose content it is.
+    version: u64,
+    /// The content from now on.
+    content: Content,
+});
+payload!(/// A project was started from a version of another one.
+ProjectForked {
+    /// The project.
+    id: ProjectId,
+    /// The project that it was forked from.
+    from: ProjectId,
+    /// That project's version.
+    version: u64,
+    /// The content, with shots and takes of its own and media that both share.
+    content: Content,
+});
+payload!(/// The history so far was brought here from elsewhere. What was open was cancelled before, and whom it
+/// belonged to there does not count.
+ProjectImported {
+    /// The version that the project had there.
+    version: u64,
 });
 payload!(/// A finished storyboard's shots became the project's.
 StoryboardAdopted {
@@ -351,4 +382,6 @@ pub enum CancelReason {
     Surplus,
     /// The project went to the trash.
     ProjectDeleted,
+    /// It was open when the project was brought here from elsewhere.
+    Imported,
 }

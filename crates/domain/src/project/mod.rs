@@ -1,6 +1,7 @@
 //! The project aggregate: one event stream per project.
 
 mod command;
+mod content;
 mod decide;
 mod error;
 mod event;
@@ -11,7 +12,8 @@ mod state;
 mod tests;
 mod workflow;
 
-pub use command::{Command, CreateProject, Envelope, Parameters, ProjectPatch, ShotPatch};
+pub use command::{Command, CreateProject, Envelope, ForkProject, Parameters, ProjectPatch, ShotPatch};
+pub use content::{Content, ContentShot, ContentTake};
 pub use error::ProjectError;
 pub use event::*;
 pub use state::{Film, Lifecycle, Project, Shot, Status, Take, Task, TaskState};

@@ -132,10 +132,10 @@ impl Project {
         }
     }
 
-    /// Each shot has a seed of its own that follows from the project's.
+    /// Each shot has a seed of its own that follows from the project's; a copy has that of its original.
     fn seed_for(&self, shot: &Shot) -> u32 {
         let project = self.settings.seed.unwrap_or(0).to_be_bytes();
-        let digest = crate::hash::sha256(&[&project, shot.id.0.as_bytes()]);
+        let digest = crate::hash::sha256(&[&project, shot.origin().0.as_bytes()]);
         u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
     }
 
@@ -194,7 +194,7 @@ impl Project {
         let visual = film_visual(shot);
         let voice = shot.voice.as_ref().filter(|_| has_words(shot));
         FilmShot {
-            shot_id: shot.id,
+            shot_id: shot.origin(),
             title: if visual == FilmVisual::Card { shot.title.clone() } else { String::new() },
             narration: shot.narration.clone(),
             visual,

@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::command::Parameters;
-use super::event::{
-    AdoptedShot, CancelReason, Event, ProjectCreated, TakeMade, TaskFinished, TaskPlanned, TaskQueued,
-};
+use super::event::{AdoptedShot, CancelReason, Event, ProjectCreated, TaskFinished, TaskPlanned, TaskQueued};
 use super::workflow::MAX_ATTEMPTS;
 use crate::asset::Asset;
 use crate::ids::{ClaimId, ShotId, TakeId, TaskId};
-use crate::job::{Kind, SpecHash};
+use crate::job::{Kind, MadeWith, SpecHash};
 use crate::settings::{Mood, Settings, Transition};
 
 /// A project as its events have made it.
@@ -101,6 +99,9 @@ impl Status {
 pub struct Shot {
     /// Its id.
     pub id: ShotId,
+    /// The shot of another project that it is a copy of.
+    #[serde(default)]
+    pub origin: Option<ShotId>,
     /// A few words.
     pub title: String,
     /// What the picture shows.
@@ -138,6 +139,9 @@ pub struct Take {
     pub spec_hash: SpecHash,
     /// How it was asked for.
     pub parameters: Parameters,
+    /// What really made it.
+    #[serde(default)]
+    pub made_with: MadeWith,
     /// Version at which it became the shot's own.
     pub selected_at: u64,
 }
@@ -219,6 +223,11 @@ impl Task {
 }
 
 impl Shot {
+    /// The shot that this one was first: itself, unless it is a copy. What depends on it is the same for both.
+    pub(super) fn origin(&self) -> ShotId {
+        self.origin.unwrap_or(self.id)
+    }
+
     /// The selected take of a kind.
     pub fn take(&self, kind: Kind) -> Option<&Take> {
         match kind {
@@ -243,6 +252,7 @@ impl From<&AdoptedShot> for Shot {
     fn from(shot: &AdoptedShot) -> Self {
         Self {
             id: shot.id,
+            origin: None,
             title: shot.title.clone(),
             prompt: shot.prompt.clone(),
             negative_prompt: String::new(),
@@ -285,6 +295,9 @@ impl Project {
             }
             Event::ProjectDeleted(_) => self.lifecycle = Lifecycle::Deleted,
             Event::ProjectAssigned(event) => self.owner = Some(event.owner.clone()),
+            Event::ProjectRestored(event) => self.restore(event),
+            Event::ProjectForked(event) => self.fork(event),
+            Event::ProjectImported(_) => self.owner = None,
             Event::StoryboardAdopted(event) => {
                 if self.title != event.title {
                     self.title.clone_from(&event.title);
@@ -453,18 +466,19 @@ impl Project {
     fn finish(&mut self, event: &TaskFinished) {
         let Some(task) = self.tasks.remove(&event.task_id) else { return };
         let Some(made) = event.take.as_ref().filter(|take| take.selected) else { return };
-        self.select(task.kind, made, &event.spec_hash, task.parameters);
-    }
-
-    fn select(&mut self, kind: Kind, made: &TakeMade, spec_hash: &SpecHash, parameters: Parameters) {
         let take = Take {
             id: made.take_id,
             asset: made.asset.clone(),
-            spec_hash: spec_hash.clone(),
-            parameters,
+            spec_hash: event.spec_hash.clone(),
+            parameters: task.parameters,
+            made_with: event.made_with.clone(),
             selected_at: self.version,
         };
-        let shot = self.shots.iter_mut().find(|shot| shot.id == made.shot_id);
+        self.select(made.shot_id, task.kind, take);
+    }
+
+    fn select(&mut self, shot: ShotId, kind: Kind, take: Take) {
+        let shot = self.shots.iter_mut().find(|known| known.id == shot);
         if let Some(place) = shot.and_then(|shot| shot.take_mut(kind)) {
             *place = Some(take);
         }

@@ -11,7 +11,7 @@ pub const MAX_ATTEMPTS: u32 = 4;
 
 /// The facts, and what follows from them, and what follows from that.
 pub(super) fn with_consequences(before: &Project, facts: Vec<Event>, ids: &mut NewIds) -> Vec<Event> {
-    if !facts.iter().any(may_have_consequences) {
+    if facts.iter().any(queues_nothing) || !facts.iter().any(may_have_consequences) {
         return facts;
     }
     let mut project = before.clone();
@@ -44,6 +44,11 @@ fn consequences(project: &Project, news: &[Event], ids: &mut NewIds) -> Vec<Even
         }
     }
     events
+}
+
+/// What cancels all that is open by itself, and is to have no sequel.
+fn queues_nothing(event: &Event) -> bool {
+    matches!(event, Event::ProjectRestored(_) | Event::ProjectImported(_))
 }
 
 /// Half of all commands record that a task was started or put off, which is news to no other task.

@@ -39,6 +39,7 @@ pub struct Projection {
 struct Changes {
     projects: Vec<ProjectRow>,
     shots: Vec<ShotRow>,
+    gone_shots: Vec<(ProjectId, ShotId)>,
     tasks: TaskRows,
     takes: Vec<TakeRow>,
     films: Vec<FilmRow>,
@@ -122,20 +123,22 @@ impl Projection {
     ) -> Result<(), PostgresError> {
         let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(()) };
         let mut state = self.state_before(project, first.version).await?;
-        let mut touched: HashMap<ShotId, (DateTime<Utc>, DateTime<Utc>)> = HashMap::new();
+        let before: Vec<ShotId> = state.shots.iter().map(|shot| shot.id).collect();
+        let mut touched: HashMap<ShotId, DateTime<Utc>> = HashMap::new();
         for recorded in events {
             state.evolve(&recorded.event);
-            let task = |id: TaskId| changes.tasks.get(&id);
-            for shot in touched_shots(&state, &recorded.event, task) {
-                touched.entry(shot).or_insert((recorded.at, recorded.at)).1 = recorded.at;
-            }
+            let shot_of = |task: TaskId| changes.tasks.get(&task)?.shot_id;
+            let shots = touched_shots(&state, &recorded.event, shot_of);
+            touched.extend(shots.into_iter().map(|shot| (shot, recorded.at)));
             changes.films.extend(FilmRow::from_event(recorded, state.settings.quality));
         }
         for (place, shot) in state.shots.iter().enumerate() {
-            if let Some((first, last)) = touched.get(&shot.id) {
-                changes.shots.push(ShotRow::of(project, &state, (place, shot), *first, *last));
+            if let Some(at) = touched.get(&shot.id) {
+                changes.shots.push(ShotRow::of(project, &state, (place, shot), *at));
             }
         }
+        let gone = before.into_iter().filter(|id| state.shot(*id).is_none());
+        changes.gone_shots.extend(gone.map(|shot| (project, shot)));
         changes.projects.push(ProjectRow::of(project, &state, first.at, last.at));
         self.states.put(project, state);
         Ok(())
@@ -162,6 +165,7 @@ impl Projection {
         let mut transaction = begun.map_err(PostgresError::during("begin a page"))?;
         checkpoint::advance(&mut transaction, READER, from, to, fence).await?;
         shots::write(&mut transaction, &changes.shots).await?;
+        shots::remove(&mut transaction, &changes.gone_shots).await?;
         tasks::write(&mut transaction, changes.tasks.values()).await?;
         takes::write(&mut transaction, &changes.takes).await?;
         films::write(&mut transaction, &changes.films).await?;
@@ -171,15 +175,17 @@ impl Projection {
 }
 
 /// The shots whose rows an event may change.
-fn touched_shots<'a>(
+pub(super) fn touched_shots(
     state: &Project,
     event: &Event,
-    task: impl Fn(TaskId) -> Option<&'a TaskRow>,
+    shot_of: impl Fn(TaskId) -> Option<ShotId>,
 ) -> Vec<ShotId> {
     match event {
-        Event::StyleRevised(_) | Event::SettingsRevised(_) | Event::StoryboardAdopted(_) => {
-            state.shots.iter().map(|shot| shot.id).collect()
-        }
+        Event::StyleRevised(_)
+        | Event::SettingsRevised(_)
+        | Event::StoryboardAdopted(_)
+        | Event::ProjectRestored(_)
+        | Event::ProjectForked(_) => state.shots.iter().map(|shot| shot.id).collect(),
         Event::ShotPromptRevised(event) => vec![event.shot_id],
         Event::ShotNarrationRevised(event) => vec![event.shot_id],
         Event::ShotDetailsRevised(event) => vec![event.shot_id],
@@ -187,7 +193,7 @@ fn touched_shots<'a>(
         Event::ShotUnlocked(event) => vec![event.shot_id],
         event => {
             // The row is that of the page's end, and may know a shot that did not exist at this event.
-            let shot = task_of(event).and_then(task).and_then(|row| row.shot_id);
+            let shot = task_of(event).and_then(shot_of);
             shot.filter(|id| state.shot(*id).is_some()).into_iter().collect()
         }
     }

@@ -40,6 +40,8 @@ pub struct Recorded {
     pub version: u64,
     /// When it was recorded.
     pub at: DateTime<Utc>,
+    /// Whether it happened elsewhere and was brought here: told, and not acted on.
+    pub imported: bool,
     /// What happened.
     pub event: Event,
     /// The payload as stored: `{"<type>": {…}}`.
@@ -70,6 +72,9 @@ pub struct PublicEvent {
     pub correlation_id: String,
     /// What caused it.
     pub causation_id: Option<String>,
+    /// Whether it happened elsewhere.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
 }
 
 /// Times leave the system as RFC 3339 in UTC with milliseconds.
@@ -94,6 +99,7 @@ impl Recorded {
             recorded_at: self.at,
             correlation_id: metadata.remove("correlationId").unwrap_or_default(),
             causation_id: metadata.remove("causationId"),
+            imported: self.imported,
         })
     }
 }
@@ -167,7 +173,7 @@ impl Recent {
 pub async fn read_page(pool: &PgPool, after: Place, limit: i64) -> Result<Vec<Recorded>, PostgresError> {
     let rows = sqlx::query(
         "SELECT e.log_epoch, e.transaction_id::text AS transaction, e.position, e.aggregate_id, e.sequence, \
-           e.recorded_at, e.event_type, e.event_version, e.payload::text AS payload, e.metadata::text AS metadata \
+           e.recorded_at, e.imported, e.event_type, e.event_version, e.payload::text AS payload, e.metadata::text AS metadata \
          FROM events e \
          WHERE (e.log_epoch, e.transaction_id, e.position) > ($1, $2::text::xid8, $3) \
            AND (e.log_epoch < (SELECT max(epoch) FROM log_epochs) \
@@ -207,7 +213,7 @@ pub async fn read_stream(
 ) -> Result<Vec<Recorded>, PostgresError> {
     let rows = sqlx::query(
         "SELECT e.log_epoch, e.transaction_id::text AS transaction, e.position, e.aggregate_id, e.sequence, \
-           e.recorded_at, e.event_type, e.event_version, e.payload::text AS payload, e.metadata::text AS metadata \
+           e.recorded_at, e.imported, e.event_type, e.event_version, e.payload::text AS payload, e.metadata::text AS metadata \
          FROM events e WHERE e.aggregate_type = 'project' AND e.aggregate_id = $1 AND e.sequence > $2 \
          ORDER BY e.sequence LIMIT $3",
     )
@@ -237,6 +243,7 @@ fn recorded(row: &sqlx::postgres::PgRow) -> Result<Recorded, PostgresError> {
         project: project.parse().map_err(|error| corrupt("aggregate id", &error))?,
         version: u64::try_from(row.get::<i64, _>("sequence")).unwrap_or(0),
         at: row.get("recorded_at"),
+        imported: row.get("imported"),
         event: read_event(row.get("event_type"), row.get("event_version"), &payload)?,
         stored: RawValue::from_string(payload).map_err(|error| corrupt("payload", &error))?,
         metadata: RawValue::from_string(row.get("metadata")).map_err(|error| corrupt("metadata", &error))?,

@@ -61,7 +61,7 @@ fn settings() -> Settings {
 
 /// One event of every type, with every optional field set.
 fn samples() -> Vec<Event> {
-    [project_samples(), shot_samples(), task_samples(), result_samples()].concat()
+    [project_samples(), content_samples(), shot_samples(), task_samples(), result_samples()].concat()
 }
 
 fn project_samples() -> Vec<Event> {
@@ -96,6 +96,52 @@ fn project_samples() -> Vec<Event> {
             }],
         }
         .into(),
+    ]
+}
+
+fn content() -> Content {
+    let take = |kind, extension| ContentTake {
+        take_id: TAKE,
+        asset: asset(kind, 1, extension),
+        spec_hash: spec_hash(),
+        parameters: parameters(),
+        made_with: MadeWith { provider: "builtin".to_owned(), model: None, seed: Some(7), millis: 1_234 },
+    };
+    Content {
+        title: "The lamp".to_owned(),
+        description: "Shorter".to_owned(),
+        story: "The light went out.".to_owned(),
+        style: "watercolor".to_owned(),
+        shot_count: Some(2),
+        settings: settings(),
+        language: Some("en".to_owned()),
+        storyboard: Some(spec_hash()),
+        shots: vec![ContentShot {
+            id: SHOT,
+            origin: Some(ShotId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0005))),
+            title: "Dusk".to_owned(),
+            prompt: "A lighthouse at dusk".to_owned(),
+            negative_prompt: "people".to_owned(),
+            narration: "The light went out.".to_owned(),
+            mood: Mood::Tense,
+            transition: Some(Transition::SlideLeft),
+            duration_seconds: Some(6.5),
+            locked: true,
+            image: Some(take("image", "png")),
+            video: Some(take("video", "mp4")),
+            voice: Some(take("tts", "wav")),
+            clip_is_newest: true,
+        }],
+    }
+}
+
+fn content_samples() -> Vec<Event> {
+    let project =
+        |number: u128| ProjectId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + number));
+    vec![
+        ProjectRestored { version: 9, content: content() }.into(),
+        ProjectImported { version: 9 }.into(),
+        ProjectForked { id: project(6), from: project(0), version: 9, content: content() }.into(),
     ]
 }
 
@@ -224,6 +270,7 @@ fn every_reason_for_stopping_a_task_has_its_word() {
         (CancelReason::Superseded, "superseded"),
         (CancelReason::Surplus, "surplus"),
         (CancelReason::ProjectDeleted, "project_deleted"),
+        (CancelReason::Imported, "imported"),
     ];
     for (reason, word) in words {
         assert_eq!(serde_json::to_value(reason).unwrap(), word);

@@ -9,6 +9,7 @@ mod framework;
 mod golden;
 mod limits;
 mod properties;
+mod restoring;
 mod specs;
 mod takes;
 mod telling;

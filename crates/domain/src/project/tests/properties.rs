@@ -7,10 +7,11 @@ use proptest::sample::Index;
 
 use super::telling::{Telling, asset, claim, creation, envelope, failing, finishing, starting, storyboard};
 use crate::asset::Asset;
-use crate::ids::{ShotId, TaskId};
+use crate::ids::{ProjectId, ShotId, TaskId};
 use crate::job::{Kind, Output};
 use crate::project::{
-    Command, Event, Lifecycle, Parameters, Project, ProjectPatch, Shot, ShotPatch, Task, TaskState,
+    Command, Event, ForkProject, Lifecycle, Parameters, Project, ProjectPatch, Shot, ShotPatch, Task,
+    TaskState,
 };
 use crate::settings::{Mood, OnMissing, Quality, Settings};
 
@@ -28,6 +29,7 @@ enum Step {
     Fail { task: Index, claim: Option<u8>, retryable: bool },
     Defer { task: Index, claim: u8 },
     Again(Index),
+    Restore(Index),
     Delete,
 }
 
@@ -73,6 +75,7 @@ fn steps() -> impl Strategy<Value = Step> {
             .prop_map(|(task, claim, retryable)| Step::Fail { task, claim, retryable }),
         2 => (index(), 0..3_u8).prop_map(|(task, claim)| Step::Defer { task, claim }),
         3 => index().prop_map(Step::Again),
+        2 => index().prop_map(Step::Restore),
         1 => Just(Step::Delete),
     ]
 }
@@ -179,9 +182,18 @@ impl History {
             },
             Step::Again(report) if !self.reports.is_empty() => report.get(&self.reports).clone(),
             Step::Again(_) => return,
+            Step::Restore(version) => self.restoring(version),
             Step::Delete => Command::DeleteProject,
         };
         self.give(command);
+    }
+
+    /// Back to any version there ever was.
+    fn restoring(&self, version: Index) -> Command {
+        let version = version.index(self.told.events.len());
+        let mut past = Project::default();
+        self.told.events[..=version].iter().for_each(|event| past.evolve(event));
+        Command::RestoreProject { version: version as u64 + 1, content: Box::new(past.content()) }
     }
 
     fn project_edit(&self, which: u8) -> Command {
@@ -326,7 +338,9 @@ proptest! {
         if wait {
             history.settle(fate);
         }
-        if history.told.project.lifecycle == Lifecycle::Deleted {
+        let project = &history.told.project;
+        let no_shots = project.shots.is_empty();
+        if project.lifecycle == Lifecycle::Deleted || no_shots && project.open_tasks().next().is_none() {
             return Ok(());
         }
         history.told.when(Command::RenderFilm { parameters: Parameters::default() });
@@ -337,6 +351,36 @@ proptest! {
         prop_assert!(project.shots.iter().filter(unlocked).all(|shot| project.is_complete(shot)));
         prop_assert!(project.film.is_some());
         prop_assert!(!project.film_is_stale() || project.shots.iter().any(|shot| shot.locked));
+    }
+
+    #[test]
+    fn after_any_history_a_fork_is_as_complete_as_its_original(
+        start in starts(),
+        steps in prop::collection::vec(steps(), 0..40),
+    ) {
+        let mut history = History::begin(start);
+        history.give(finishing(history.told.open(Kind::Storyboard, 0), storyboard(&["One.", ""])));
+        for step in steps {
+            history.step(step);
+        }
+        let original = &history.told.project;
+        let fork = Command::ForkProject(Box::new(ForkProject {
+            id: ProjectId(uuid::Uuid::from_u128(2)),
+            from: ProjectId(uuid::Uuid::from_u128(1)),
+            version: original.version,
+            content: original.content(),
+        }));
+        let mut told = Telling::default();
+        told.when(fork);
+        prop_assert!(told.project.tasks.is_empty());
+        let parameters = Parameters::default();
+        let film = |project: &Project| project.spec_of(Kind::Film, None, &parameters);
+        prop_assert_eq!(film(&told.project), film(original));
+        for (ours, theirs) in told.project.shots.iter().zip(&original.shots) {
+            for kind in [Kind::Image, Kind::Video, Kind::Tts] {
+                prop_assert_eq!(told.project.is_stale(ours, kind), original.is_stale(theirs, kind));
+            }
+        }
     }
 
     #[test]

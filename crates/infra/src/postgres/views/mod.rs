@@ -15,7 +15,8 @@ use sqlx::PgConnection;
 use super::PostgresError;
 use super::event_store::to_json;
 
-/// Writes rows by one statement: inserted, or all but `kept` columns overwritten.
+/// Writes rows by one statement: inserted, or all but `kept` columns overwritten. A row of another project is
+/// left as it is, whatever ids a history from elsewhere may name.
 async fn upsert<R: Serialize>(
     connection: &mut PgConnection,
     table: &'static str,
@@ -29,10 +30,12 @@ async fn upsert<R: Serialize>(
     let overwritten = columns.iter().filter(|column| **column != "id" && !kept.contains(column));
     let assignments: Vec<String> =
         overwritten.map(|column| format!("{column} = excluded.{column}")).collect();
+    let own = columns.contains(&"project_id");
+    let own = if own { format!("WHERE {table}.project_id = excluded.project_id") } else { String::new() };
     let list = columns.join(", ");
     let sql = format!(
         "INSERT INTO {table} ({list}) SELECT {list} FROM json_populate_recordset(NULL::{table}, $1::json) \
-         ON CONFLICT (id) DO UPDATE SET {}",
+         ON CONFLICT (id) DO UPDATE SET {} {own}",
         assignments.join(", ")
     );
     sqlx::query(&sql)

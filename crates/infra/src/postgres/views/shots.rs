@@ -1,6 +1,6 @@
 //! The table `shots`: one row a shot, with its selected takes and what is stale.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use domain::ids::{ProjectId, ShotId};
 use domain::job::Kind;
 use domain::project::{Project, Shot, Take, TaskState};
@@ -89,13 +89,7 @@ pub struct Stale {
 
 impl ShotRow {
     /// The row of a shot of a state, last touched at `at`.
-    pub fn of(
-        project: ProjectId,
-        state: &Project,
-        (place, shot): (usize, &Shot),
-        created_at: DateTime<Utc>,
-        at: DateTime<Utc>,
-    ) -> Self {
+    pub fn of(project: ProjectId, state: &Project, (place, shot): (usize, &Shot), at: DateTime<Utc>) -> Self {
         Self {
             id: shot.id,
             project_id: project,
@@ -118,10 +112,17 @@ impl ShotRow {
                 video: state.is_stale(shot, Kind::Video),
                 narration: state.is_stale(shot, Kind::Tts),
             },
-            created_at,
+            created_at: made_at(shot.id).unwrap_or(at),
             updated_at: at,
         }
     }
+}
+
+/// Ids tell when they were made (RFC 9562, 5.7). So a shot that went and came back is as old as it was.
+fn made_at(id: ShotId) -> Option<DateTime<Utc>> {
+    let (seconds, nanos) = id.0.get_timestamp()?.to_unix();
+    let at = DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)?;
+    Some(at).filter(|at| at.year() <= 9_999)
 }
 
 fn picture_status(state: &Project, shot: &Shot) -> &'static str {
@@ -136,7 +137,27 @@ fn picture_status(state: &Project, shot: &Shot) -> &'static str {
 }
 
 pub(crate) async fn write(connection: &mut PgConnection, rows: &[ShotRow]) -> Result<(), PostgresError> {
-    upsert(connection, "shots", COLUMNS, &["created_at"], rows).await
+    upsert(connection, "shots", COLUMNS, &[], rows).await
+}
+
+/// Takes shots out that a project has no more.
+pub(crate) async fn remove(
+    connection: &mut PgConnection,
+    shots: &[(ProjectId, ShotId)],
+) -> Result<(), PostgresError> {
+    if shots.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "DELETE FROM shots s USING unnest($1::uuid[], $2::uuid[]) AS gone(project_id, id) \
+         WHERE s.id = gone.id AND s.project_id = gone.project_id",
+    )
+    .bind(shots.iter().map(|(project, _)| project.0).collect::<Vec<_>>())
+    .bind(shots.iter().map(|(_, shot)| shot.0).collect::<Vec<_>>())
+    .execute(connection)
+    .await
+    .map_err(PostgresError::during("remove shots"))?;
+    Ok(())
 }
 
 /// A project's shots in their order.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::asset::Asset;
 use domain::ids::{ProjectId, ShotId, TakeId, TaskId};
 use domain::job::{MadeWith, SpecHash};
-use domain::project::Event;
+use domain::project::{ContentTake, Event, TaskFinished};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 
@@ -27,8 +27,8 @@ pub struct TakeRow {
     pub project_id: ProjectId,
     /// Its shot.
     pub shot_id: ShotId,
-    /// The task that made it.
-    pub task_id: TaskId,
+    /// The task of this system that made it; none for what was copied or brought here.
+    pub task_id: Option<TaskId>,
     /// What was asked for.
     pub spec_hash: SpecHash,
     /// The stored media.
@@ -40,15 +40,37 @@ pub struct TakeRow {
 }
 
 impl TakeRow {
-    /// The take that an event brings, if it brings one.
-    pub(crate) fn from_event(recorded: &Recorded) -> Option<Self> {
-        let Event::TaskFinished(event) = &recorded.event else { return None };
+    /// The takes that an event brings.
+    pub(crate) fn from_event(recorded: &Recorded) -> Vec<Self> {
+        match &recorded.event {
+            Event::TaskFinished(event) => Self::made(recorded, event).into_iter().collect(),
+            Event::ProjectForked(event) => {
+                event.content.takes().map(|(shot, take)| Self::copied(recorded, shot, take)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn copied(recorded: &Recorded, shot_id: ShotId, take: &ContentTake) -> Self {
+        Self {
+            id: take.take_id,
+            project_id: recorded.project,
+            shot_id,
+            task_id: None,
+            spec_hash: take.spec_hash.clone(),
+            asset: take.asset.clone(),
+            made_with: take.made_with.clone(),
+            created_at: recorded.at,
+        }
+    }
+
+    fn made(recorded: &Recorded, event: &TaskFinished) -> Option<Self> {
         let take = event.take.as_ref()?;
         Some(Self {
             id: take.take_id,
             project_id: recorded.project,
             shot_id: take.shot_id,
-            task_id: event.task_id,
+            task_id: Some(event.task_id).filter(|_| !recorded.imported),
             spec_hash: event.spec_hash.clone(),
             asset: take.asset.clone(),
             made_with: event.made_with.clone(),
@@ -61,7 +83,8 @@ pub(crate) async fn write(connection: &mut PgConnection, rows: &[TakeRow]) -> Re
     upsert(connection, "takes", COLUMNS, &[], rows).await
 }
 
-/// What was made earlier for these specifications, by specification.
+/// What was made here earlier for these specifications, by specification. What a history from elsewhere says
+/// was made for them is not believed: another's project would show it.
 pub async fn by_spec(
     pool: &PgPool,
     specs: &[SpecHash],
@@ -71,7 +94,7 @@ pub async fn by_spec(
     }
     let rows: Vec<(String, String, String)> = sqlx::query_as(
         "SELECT DISTINCT ON (spec_hash) spec_hash, asset::text, made_with::text FROM takes \
-         WHERE spec_hash = ANY($1) ORDER BY spec_hash, created_at DESC",
+         WHERE spec_hash = ANY($1) AND task_id IS NOT NULL ORDER BY spec_hash, created_at DESC",
     )
     .bind(specs.iter().map(|spec| spec.0.as_str()).collect::<Vec<_>>())
     .fetch_all(pool)

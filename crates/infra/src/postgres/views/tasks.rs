@@ -245,6 +245,7 @@ fn word(reason: CancelReason) -> &'static str {
         CancelReason::Superseded => "superseded",
         CancelReason::Surplus => "surplus",
         CancelReason::ProjectDeleted => "project_deleted",
+        CancelReason::Imported => "imported",
     }
 }
 
