@@ -76,15 +76,15 @@ impl Metrics {
         Counted::start(&self.connections)
     }
 
-    /// The Prometheus text format, version 0.0.4.
-    pub(crate) fn text(&self) -> String {
+    /// The Prometheus text format, version 0.0.4. `watched` projects have open streams.
+    pub(crate) fn text(&self, watched: usize) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
-        let _ = self.write(&mut text);
+        let _ = self.write(&mut text, watched as u64);
         text
     }
 
-    fn write(&self, out: &mut String) -> std::fmt::Result {
+    fn write(&self, out: &mut String, watched: u64) -> std::fmt::Result {
         writeln!(out, "# HELP stv_api_requests_total Requests answered, by route.")?;
         writeln!(out, "# TYPE stv_api_requests_total counter")?;
         for ((route, method, status), count) in &*self.requests.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,6 +95,7 @@ impl Metrics {
             )?;
         }
         gauge(out, "stv_api_streams", "Live streams that are open.", self.open_streams())?;
+        gauge(out, "stv_api_watched_projects", "Projects with open streams.", watched)?;
         let connections = self.connections.load(Ordering::Relaxed);
         gauge(out, "stv_api_connections", "Connections that are open.", connections)?;
         self.commands.write(out)
@@ -135,12 +136,13 @@ mod tests {
         metrics.request("GET", "/v1/projects/{id}", 200);
         metrics.command(Duration::from_millis(7));
         let open = metrics.stream();
-        let text = metrics.text();
+        let text = metrics.text(1);
         assert!(text.contains("requests_total{route=\"/v1/projects/{id}\",method=\"GET\",status=\"200\"} 2"));
         assert!(text.contains("command_seconds_bucket{le=\"0.005\"} 0"));
         assert!(text.contains("command_seconds_bucket{le=\"0.01\"} 1"));
         assert!(text.contains("stv_api_streams 1"));
+        assert!(text.contains("stv_api_watched_projects 1"));
         drop(open);
-        assert!(metrics.text().contains("stv_api_streams 0"));
+        assert!(metrics.text(0).contains("stv_api_streams 0"));
     }
 }

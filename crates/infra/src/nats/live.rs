@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use domain::desk::Progress;
 use domain::ids::ProjectId;
-use futures::stream::SelectAll;
 use futures::{FutureExt, StreamExt};
 use serde_json::Value;
 
@@ -22,7 +21,7 @@ pub enum LiveMessage {
 /// What happens in one project. Messages may be lost; versions show it.
 #[derive(Debug)]
 pub struct LiveSubscription {
-    messages: SelectAll<async_nats::Subscriber>,
+    messages: async_nats::Subscriber,
 }
 
 /// Wake-ups for a reader of the log.
@@ -32,12 +31,10 @@ pub struct WakeSubscription {
 }
 
 impl Bus {
-    /// Subscribes to what happens in a project.
+    /// Subscribes to what happens in a project, by one subscription.
     pub async fn watch(&self, project: ProjectId) -> Result<LiveSubscription, BusError> {
-        let mut messages = SelectAll::new();
-        for subject in [subject::events(project), subject::all_progress(project)] {
-            messages.push(self.client.subscribe(subject).await.map_err(BusError::during("subscribe"))?);
-        }
+        let subject = subject::all_of_project(project);
+        let messages = self.client.subscribe(subject).await.map_err(BusError::during("subscribe"))?;
         self.flush().await?;
         Ok(LiveSubscription { messages })
     }
@@ -55,10 +52,10 @@ impl LiveSubscription {
     pub async fn next(&mut self) -> Option<LiveMessage> {
         loop {
             let message = self.messages.next().await?;
-            let read = if message.subject.starts_with("stv.progress.") {
-                serde_json::from_slice(&message.payload).ok().map(LiveMessage::Progress)
-            } else {
-                serde_json::from_slice(&message.payload).ok().map(LiveMessage::Event)
+            let read = match message.subject.split('.').nth(1) {
+                Some("events") => serde_json::from_slice(&message.payload).ok().map(LiveMessage::Event),
+                Some("progress") => serde_json::from_slice(&message.payload).ok().map(LiveMessage::Progress),
+                _ => None,
             };
             if read.is_some() {
                 return read;

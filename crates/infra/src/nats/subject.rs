@@ -69,19 +69,14 @@ pub fn event(project: ProjectId, event_type: &str) -> String {
     format!("stv.events.{project}.{kebab}")
 }
 
-/// All events of a project.
-pub fn events(project: ProjectId) -> String {
-    format!("stv.events.{project}.*")
+/// All that is said live about a project: its events, progress and cancellations.
+pub fn all_of_project(project: ProjectId) -> String {
+    format!("stv.*.{project}.*")
 }
 
 /// Progress of a task.
 pub fn progress(project: ProjectId, task: TaskId) -> String {
     format!("stv.progress.{project}.{task}")
-}
-
-/// Progress of all tasks of a project.
-pub fn all_progress(project: ProjectId) -> String {
-    format!("stv.progress.{project}.*")
 }
 
 /// Cancellation of a task.

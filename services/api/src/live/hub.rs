@@ -65,6 +65,11 @@ impl Streams {
         self.running.token()
     }
 
+    /// Projects that somebody watches: each is one subscription of the bus.
+    pub(crate) fn watched(&self) -> usize {
+        self.hubs.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Waits until all have ended, for a while.
     pub(crate) async fn ended(&self, patience: Duration) {
         self.running.close();

@@ -1,10 +1,13 @@
 //! Live streams: what happens in a project, as it happens.
 //!
 //! Messages on the bus may be lost; versions show it, and the log has them all. One [`hub`] a project and
-//! process listens to the bus; each open stream is a [`client`] of it.
+//! process listens to the bus; each open stream is a [`feed`] from it, sent over a [`socket`] or as
+//! [`events`].
 
-pub(crate) mod client;
+pub(crate) mod events;
+mod feed;
 mod hub;
 mod message;
+pub(crate) mod socket;
 
 pub(crate) use hub::Streams;

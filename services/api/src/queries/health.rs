@@ -72,5 +72,5 @@ fn not_ready(errors: Vec<FieldError>) -> Problem {
 /// The Prometheus text format.
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    ([(CONTENT_TYPE, content_type)], app.metrics.text()).into_response()
+    ([(CONTENT_TYPE, content_type)], app.metrics.text(app.streams.watched())).into_response()
 }

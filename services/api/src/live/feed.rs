@@ -1,0 +1,176 @@
+//! What one open stream is to be sent, one message at a time: every event once and in order, whatever the
+//! bus loses. WebSocket and server-sent events are two ways to send it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use domain::ids::ProjectId;
+use infra::postgres::tail;
+use serde::Deserialize;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use utoipa::IntoParams;
+
+use super::hub::Update;
+use super::message::{Message, Plain};
+use crate::App;
+use crate::extract::Base;
+use crate::metrics::Counted;
+use crate::problem::Problem;
+
+/// Streams at once.
+const STREAMS: u64 = 4_096;
+/// Most events that are sent to a stream that resumes; beyond that it gets a snapshot.
+const RESUMABLE: u64 = 1_000;
+/// Events that are read from the log at a time.
+const PAGE: i64 = 200;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// The version that the client has; it resumes after that.
+    pub(super) after: Option<u64>,
+}
+
+/// Why a stream ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client is too slow.
+    Lagged,
+    /// The client has gone, or does not take what it is sent.
+    Gone,
+    /// The project cannot be read.
+    Unreadable,
+    /// The server ends.
+    Shutdown,
+}
+
+/// One message.
+#[derive(Debug)]
+pub(super) struct Shown {
+    /// The version that the client has once it has the message, where the message brings one.
+    pub(super) version: Option<u64>,
+    pub(super) text: Utf8Bytes,
+}
+
+/// The messages of one open stream.
+pub(super) struct Feed {
+    app: Arc<App>,
+    project: ProjectId,
+    updates: Receiver<Update>,
+    /// The version that the client has, once it has what is ready.
+    sent: u64,
+    /// Whether the log has more than was sent.
+    behind: bool,
+    /// At most a page, and a ping.
+    ready: VecDeque<Shown>,
+    _held: (Counted, TaskTrackerToken),
+}
+
+impl App {
+    /// A stream of a project may be opened now.
+    pub(super) async fn admit_stream(&self, project: ProjectId) -> Result<(), Problem> {
+        self.project_row(project).await?;
+        if self.metrics.open_streams() >= STREAMS {
+            return Err(Problem::unavailable("too_many_streams", "too many live streams are open"));
+        }
+        Ok(())
+    }
+}
+
+impl Feed {
+    /// Starts with what was missed after a version that the client has, or with a snapshot.
+    pub(super) async fn start(
+        app: Arc<App>,
+        project: ProjectId,
+        base: &Base,
+        after: Option<u64>,
+    ) -> Result<Self, End> {
+        let held = (app.metrics.stream(), app.streams.token());
+        // Subscribed first, and read then: what happens in between is in the queue.
+        let updates = app.streams.join(project);
+        let head = app.api.store.load(project).await.map_err(|_| End::Unreadable)?.state.version;
+        let (sent, ready) = match after {
+            Some(after) if after <= head && head - after <= RESUMABLE => (after, None),
+            _ => snapshot(&app, project, base).await.map(|(version, shown)| (version, Some(shown)))?,
+        };
+        // The read tables may be a moment behind what the bus has said already.
+        let ready = ready.into_iter().collect();
+        Ok(Self { app, project, updates, sent, behind: true, ready, _held: held })
+    }
+
+    /// The next message, when there is one.
+    pub(super) async fn next(&mut self) -> Result<Shown, End> {
+        loop {
+            if let Some(shown) = self.ready.pop_front() {
+                return Ok(shown);
+            }
+            if self.behind {
+                self.read_page().await?;
+                continue;
+            }
+            let update = tokio::select! {
+                update = self.updates.recv() => update,
+                () = self.app.streams.shutdown().cancelled() => return Err(End::Shutdown),
+            };
+            match update {
+                Ok(update) => self.take(update),
+                Err(RecvError::Lagged(_)) => return Err(End::Lagged),
+                Err(RecvError::Closed) => return Err(End::Shutdown),
+            }
+        }
+    }
+
+    fn take(&mut self, update: Update) {
+        match update {
+            Update::Event { version, .. } if version <= self.sent => {}
+            Update::Event { version, text: Some(text) } if version == self.sent + 1 => {
+                self.sent = version;
+                self.ready.push_back(Shown { version: Some(version), text });
+            }
+            Update::Event { .. } => self.behind = true,
+            Update::Progress(text) => self.ready.push_back(Shown { version: None, text }),
+            Update::Head { version, ping } => {
+                self.behind = version > self.sent;
+                if ping {
+                    let text = Plain::Ping { head: version.max(self.sent) }.text();
+                    self.ready.push_back(Shown { version: None, text });
+                }
+            }
+        }
+    }
+
+    /// Reads what the log has beyond what was sent. When it cannot be read now, the next message or the
+    /// next look at the head shows the gap again.
+    async fn read_page(&mut self) -> Result<(), End> {
+        let page = match tail::read_stream(&self.app.api.pool, self.project, self.sent, PAGE).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::debug!(project = %self.project, %error, "the log cannot be read now");
+                self.behind = false;
+                return Ok(());
+            }
+        };
+        self.behind = page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
+        for recorded in &page {
+            let event = recorded.to_public().map_err(|_| End::Unreadable)?;
+            let text = Message::Event { version: recorded.version, event: &event }.text();
+            self.sent = recorded.version;
+            self.ready.push_back(Shown { version: Some(recorded.version), text });
+        }
+        Ok(())
+    }
+}
+
+async fn snapshot(app: &App, id: ProjectId, base: &Base) -> Result<(u64, Shown), End> {
+    let unreadable = |problem: Problem| {
+        tracing::debug!(code = problem.code, "no snapshot");
+        End::Unreadable
+    };
+    let (version, project) = app.project(id, base).await.map_err(unreadable)?;
+    let tasks = app.recent_tasks(id, base).await.map_err(unreadable)?;
+    let text = Plain::Snapshot { version, project: &project, tasks: &tasks }.text();
+    Ok((version, Shown { version: Some(version), text }))
+}

@@ -1,0 +1,117 @@
+//! `GET /v1/projects/{id}/stream`: what happens in a project, over a WebSocket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message as Frame, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, UPGRADE};
+use axum::response::Response;
+use domain::ids::ProjectId;
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt, StreamExt};
+
+use super::feed::{End, Feed, Parameters};
+use super::message::Plain;
+use crate::App;
+use crate::extract::{Base, Path, Query};
+use crate::problem::Problem;
+
+/// Time for a client to take one message.
+const SEND_PATIENCE: Duration = Duration::from_secs(20);
+/// Time for a client to answer that the stream ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// Clients have nothing to say here.
+const INCOMING_LIMIT: usize = 4_096;
+
+/// The stream starts with a snapshot, or with what the client has missed.
+#[utoipa::path(
+    get, path = "/v1/projects/{project}/stream", tag = "live", operation_id = "openStream",
+    summary = "What happens, as it happens (WebSocket)", params(Parameters),
+    responses(
+        (status = 101, description = "Messages follow: snapshot, event, progress, ping, lagged"),
+        (status = 426, description = "upgrade_required"),
+        (status = 503, description = "too_many_streams"),
+    ),
+)]
+pub(crate) async fn open(
+    State(app): State<Arc<App>>,
+    Path(project): Path<ProjectId>,
+    Query(parameters): Query<Parameters>,
+    base: Base,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    let upgrade = upgrade.map_err(|_| upgrade_required())?;
+    app.admit_stream(project).await?;
+    let upgrade = upgrade.max_message_size(INCOMING_LIMIT).max_frame_size(INCOMING_LIMIT);
+    Ok(upgrade.on_upgrade(move |socket| attend(app, project, base, parameters.after, socket)))
+}
+
+fn upgrade_required() -> Problem {
+    Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "this address speaks WebSocket only")
+        .with_header(UPGRADE, HeaderValue::from_static("websocket"))
+}
+
+/// One stream from its first message to its end.
+async fn attend(app: Arc<App>, project: ProjectId, base: Base, after: Option<u64>, socket: WebSocket) {
+    let (mut sink, mut incoming) = socket.split();
+    let end = tokio::select! {
+        end = talk(app, project, &base, after, &mut sink) => end,
+        () = until_closed(&mut incoming) => End::Gone,
+    };
+    tracing::debug!(%project, ?end, "a live stream ended");
+    say_farewell(&mut sink, &end).await;
+    let _ = tokio::time::timeout(FAREWELL, until_closed(&mut incoming)).await;
+}
+
+async fn talk(
+    app: Arc<App>,
+    project: ProjectId,
+    base: &Base,
+    after: Option<u64>,
+    sink: &mut SplitSink<WebSocket, Frame>,
+) -> End {
+    let mut feed = match Feed::start(app, project, base, after).await {
+        Ok(feed) => feed,
+        Err(end) => return end,
+    };
+    loop {
+        let shown = match feed.next().await {
+            Ok(shown) => shown,
+            Err(end) => return end,
+        };
+        let sending = sink.send(Frame::Text(shown.text));
+        if !matches!(tokio::time::timeout(SEND_PATIENCE, sending).await, Ok(Ok(()))) {
+            return End::Gone;
+        }
+    }
+}
+
+/// Reads, and with that answers pings, until the client closes.
+async fn until_closed(incoming: &mut SplitStream<WebSocket>) {
+    while let Some(Ok(frame)) = incoming.next().await {
+        if matches!(frame, Frame::Close(_)) {
+            return;
+        }
+    }
+}
+
+/// Says why, if the client still listens.
+async fn say_farewell(sink: &mut SplitSink<WebSocket, Frame>, end: &End) {
+    let (code, reason) = match end {
+        End::Gone => return,
+        End::Lagged => (close_code::AGAIN, "too slow"),
+        End::Unreadable => (close_code::AGAIN, "the project cannot be read now"),
+        End::Shutdown => (close_code::AWAY, "the server ends"),
+    };
+    let close = Frame::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let farewell = async {
+        if matches!(end, End::Lagged) {
+            sink.feed(Frame::Text(Plain::Lagged.text())).await?;
+        }
+        sink.send(close).await
+    };
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+}
