@@ -13,6 +13,7 @@ mod event_store;
 mod film;
 mod harness;
 mod interleaving;
+mod live;
 mod projection;
 mod render;
 mod results;

@@ -1,6 +1,7 @@
 //! What every test of the whole system needs: servers, a world to act in, processes to kill, and a way to wait.
 
 mod audit;
+mod http;
 mod process;
 mod servers;
 mod stories;
@@ -10,6 +11,7 @@ mod worker_by_hand;
 mod world;
 
 pub(crate) use audit::{audit, finished_tasks};
+pub(crate) use http::{Http, Served};
 pub(crate) use process::{Note, Role, Said, notes, program, run};
 pub(crate) use servers::{Own, shared_database};
 pub(crate) use stories::{a_film_of, creation, envelope, everything_on, play, storyboard};

@@ -14,6 +14,7 @@ use infra::runtime::CancellationToken;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
 use crate::metrics::Counted;
@@ -23,6 +24,8 @@ use crate::{Api, ApiError, App, router};
 const CONNECTIONS: usize = 4_096;
 /// Time for the head of a request, from the moment the connection waits for one.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// Time for a client to take anything of what it is sent: a download, or a stream of events.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// Largest head of a request, in bytes.
 const HEAD_LIMIT: usize = 64 * 1024;
 /// Time for connections and streams to end at a shutdown.
@@ -127,13 +130,15 @@ async fn converse(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers may be delayed by Nagle's algorithm");
     }
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_PATIENCE));
     let service =
         service_fn(move |request: hyper::Request<Incoming>| router.clone().call(request.map(Body::new)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {

@@ -1,0 +1,186 @@
+//! Live streams: everybody sees every version once and in order, however they listen, and however many they are.
+
+use std::net::SocketAddr;
+
+use axum::http::StatusCode;
+use domain::desk::Progress;
+use domain::ids::{ProjectId, TaskId};
+use domain::project::{Command, ProjectPatch};
+use domain::settings::Settings;
+use futures::StreamExt;
+use futures::future::join_all;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use uuid::Uuid;
+
+use crate::harness::{Http, LONG, Served, World, until};
+
+/// Listeners of each sort in the test with many of them.
+const LISTENERS: usize = 200;
+/// Changes that they all see.
+const CHANGES: u64 = 40;
+
+async fn rename(world: &World, project: ProjectId, title: String) -> u64 {
+    let patch = ProjectPatch { title: Some(title), ..ProjectPatch::default() };
+    world.execute(project, Command::ReviseProject(patch)).await.version
+}
+
+/// A project that can be read.
+async fn a_project(world: &World, shots: u32) -> ProjectId {
+    let project = world.a_film_of(shots, Settings::default()).await;
+    let (http, path) = (Http::of(world), format!("/v1/projects/{project}"));
+    until("the project can be read", LONG, async || match http.ask("GET", &path, &[], None).await.status {
+        StatusCode::OK => Ok(()),
+        status => Err(status.to_string()),
+    })
+    .await;
+    project
+}
+
+/// Takes the next version, which must be the one after the last; answers whether it is the awaited one.
+fn follow(seen: &mut Option<u64>, version: u64, last: u64) -> bool {
+    assert!(seen.is_none_or(|seen| version == seen + 1), "{version} after {seen:?}");
+    *seen = Some(version);
+    version >= last
+}
+
+async fn watch_by_socket(address: SocketAddr, project: ProjectId, last: u64) {
+    let url = format!("ws://{address}/v1/projects/{project}/stream");
+    let (mut socket, _) = connect_async(url).await.unwrap();
+    let mut seen = None;
+    while let Some(Ok(message)) = socket.next().await {
+        let Message::Text(text) = message else { continue };
+        let message: Value = serde_json::from_str(&text).unwrap();
+        assert_ne!(message["type"], "lagged");
+        if let Some(version) = message["version"].as_u64()
+            && follow(&mut seen, version, last)
+        {
+            return;
+        }
+    }
+    panic!("the socket ended after {seen:?}");
+}
+
+async fn watch_by_events(address: SocketAddr, project: ProjectId, last: u64) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /v1/projects/{project}/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let mut seen = None;
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if let Some(id) = line.strip_prefix("id: ")
+            && follow(&mut seen, id.parse().unwrap(), last)
+        {
+            return;
+        }
+    }
+    panic!("the events ended after {seen:?}");
+}
+
+async fn metric(address: SocketAddr, name: &str) -> u64 {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} is in {text}")).trim().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hundreds_who_watch_one_project_see_every_version_once_and_share_one_subscription() {
+    let world = World::with_engine().await;
+    let project = a_project(&world, 2).await;
+    let last = world.state(project).await.version + CHANGES;
+    Served::during(&world, async |served| {
+        let sockets = join_all((0..LISTENERS).map(|_| watch_by_socket(served.api, project, last)));
+        let events = join_all((0..LISTENERS).map(|_| watch_by_events(served.api, project, last)));
+        let changing = async {
+            let streams = 2 * LISTENERS as u64;
+            until("all are there", LONG, async || match metric(served.metrics, "stv_api_streams").await {
+                open if open == streams => Ok(()),
+                open => Err(format!("{open} streams")),
+            })
+            .await;
+            assert_eq!(metric(served.metrics, "stv_api_watched_projects").await, 1);
+            for change in 0..CHANGES {
+                rename(&world, project, format!("Title {change}")).await;
+            }
+        };
+        let watching = async { tokio::join!(sockets, events, changing) };
+        tokio::time::timeout(LONG, watching).await.expect("all see the last version");
+    })
+    .await;
+    world.execute(project, Command::DeleteProject).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn events_resume_after_the_last_that_the_client_has() {
+    let world = World::with_engine().await;
+    let project = a_project(&world, 1).await;
+    let http = Http::of(&world);
+    let path = format!("/v1/projects/{project}/events");
+    let seen = rename(&world, project, "Seen".to_owned()).await;
+    let missed = rename(&world, project, "Missed".to_owned()).await;
+    for (path, headers) in [
+        (path.clone(), vec![("last-event-id", seen.to_string())]),
+        (format!("{path}?after={seen}"), vec![]),
+        (format!("{path}?after=1"), vec![("last-event-id", seen.to_string())]),
+    ] {
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let (id, message) = http.listen(&path, &headers).await.next().await.unwrap();
+        assert_eq!((id, &message["type"]), (Some(missed), &Value::from("event")), "{path}");
+        assert_eq!(message["event"]["payload"]["title"], "Missed");
+    }
+    // Nobody can have seen what did not happen yet.
+    let (id, message) = http.listen(&format!("{path}?after=10000"), &[]).await.next().await.unwrap();
+    assert_eq!((id, &message["type"]), (Some(missed), &Value::from("snapshot")));
+    let refused = http.ask("GET", &path, &[("last-event-id", "x")], None).await;
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (StatusCode::BAD_REQUEST, &"invalid_last_event_id".into())
+    );
+    let unknown = http.ask("GET", &format!("/v1/projects/{}/events", Uuid::now_v7()), &[], None).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    world.execute(project, Command::DeleteProject).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn who_is_too_slow_is_told_and_let_go_while_others_go_on() {
+    let world = World::with_engine().await;
+    let project = a_project(&world, 1).await;
+    let http = Http::of(&world);
+    let path = format!("/v1/projects/{project}/events");
+    let (mut slow, mut quick) = (http.listen(&path, &[]).await, http.listen(&path, &[]).await);
+    let reading = async {
+        let mut shown = 0;
+        while shown < 3_000 {
+            let (_, message) = quick.next().await.expect("the quick one is not let go");
+            assert_ne!(message["type"], "lagged");
+            shown += u32::from(message["type"] == "progress");
+        }
+    };
+    let reporting = async {
+        // One after another task, as one alone would be shown ten times a second only.
+        for _ in 0..4_000 {
+            let task_id = TaskId(Uuid::now_v7());
+            let report = Progress { task_id, progress: 1, message: String::new(), eta_seconds: None };
+            world.shared.bus.publish_progress(project, &report).await.unwrap();
+        }
+    };
+    tokio::time::timeout(LONG, async { tokio::join!(reading, reporting) })
+        .await
+        .expect("the quick one sees all");
+    let mut last = Value::Null;
+    while let Some((_, message)) = slow.next().await {
+        last = message;
+    }
+    assert_eq!(last["type"], "lagged");
+    world.execute(project, Command::DeleteProject).await;
+    world.finish().await;
+}
