@@ -63,6 +63,19 @@ impl Http {
     }
 }
 
+/// What a request that must come to this status answers.
+pub(crate) async fn answer_of(
+    world: &World,
+    method: &str,
+    path: &str,
+    status: u16,
+    body: Option<Value>,
+) -> Value {
+    let answer = Http::of(world).ask(method, path, &[], body).await;
+    assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+    answer.body
+}
+
 /// An open stream of server-sent events.
 pub(crate) struct Listener {
     events: BodyDataStream,

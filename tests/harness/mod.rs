@@ -3,6 +3,7 @@
 mod audit;
 mod http;
 mod process;
+mod receiver;
 mod servers;
 mod stories;
 mod tools;
@@ -11,8 +12,9 @@ mod worker_by_hand;
 mod world;
 
 pub(crate) use audit::{audit, finished_tasks};
-pub(crate) use http::{Http, Served};
+pub(crate) use http::{Http, Served, answer_of};
 pub(crate) use process::{Note, Role, Said, notes, program, run};
+pub(crate) use receiver::{Receiver, Told, status};
 pub(crate) use servers::{Own, shared_database};
 pub(crate) use stories::{a_film_of, creation, envelope, everything_on, play, storyboard};
 pub(crate) use tools::provider_tools;

@@ -28,7 +28,7 @@ impl Hand {
         let id = WorkerId { name: name.to_owned(), incarnation: Uuid::new_v4() };
         let hand = Self { bus: world.shared.bus.clone(), id };
         let slots: BTreeMap<Kind, u32> = Kind::ALL.into_iter().map(|kind| (kind, 1)).collect();
-        let hello = LeaseRequest { worker: hand.id.clone(), running: Vec::new(), slots };
+        let hello = LeaseRequest { worker: hand.id.clone(), running: Vec::new(), slots, draining: false };
         until("the desk answers", LONG, async || {
             hand.bus.renew_lease(&hello).await.map_err(|error| error.to_string())
         })

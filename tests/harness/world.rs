@@ -9,11 +9,11 @@ use domain::job::Kind;
 use domain::project::{Command, Project};
 use domain::settings::Settings;
 use engine::Timing;
-use infra::postgres::dispatches;
 use infra::postgres::event_store::Receipt;
 use infra::postgres::projection;
 use infra::postgres::tail::{self, Recorded};
 use infra::postgres::{PgPool, checkpoint};
+use infra::postgres::{deliveries, dispatches};
 use infra::runtime::{Clock, Lifecycle};
 use standalone::stack::Shared;
 use worker::providers::Provider;
@@ -121,7 +121,7 @@ pub(crate) async fn leftovers(shared: &Shared) -> Result<(), String> {
             Err(error) => Err(error.to_string()),
         };
     let head = tail::head(&shared.pool).await.map_err(|error| error.to_string())?;
-    for reader in [projection::READER, dispatches::READER, "relay"] {
+    for reader in [projection::READER, dispatches::READER, deliveries::READER, "relay"] {
         let place = checkpoint::load(&shared.pool, reader).await.map_err(|error| error.to_string())?;
         if place < head {
             return Err(format!("the {reader} is at {place:?}, the log at {head:?}"));

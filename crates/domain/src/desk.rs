@@ -82,6 +82,9 @@ pub struct LeaseRequest {
     pub running: Vec<RunningJob>,
     /// How many jobs of each kind it can run at once.
     pub slots: BTreeMap<Kind, u32>,
+    /// Whether it was told to take no more jobs. It does not forget that, and may tell a new leader.
+    #[serde(default)]
+    pub draining: bool,
 }
 
 /// A job that a worker runs.
@@ -102,6 +105,35 @@ pub struct LeaseReply {
     pub stop: Vec<TaskId>,
     /// Whether to take no more jobs.
     pub drain: bool,
+}
+
+/// A worker as the engine knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerState {
+    /// Its name.
+    pub name: String,
+    /// How many jobs of each kind it can run at once.
+    pub slots: BTreeMap<Kind, u32>,
+    /// What it runs.
+    pub running: Vec<RunningJob>,
+    /// Whether it takes no more jobs.
+    pub draining: bool,
+    /// Milliseconds since it was last heard of.
+    pub silent_ms: u64,
+}
+
+/// Asks that a worker finishes what it runs and takes no more jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainRequest {
+    /// The worker's name.
+    pub worker: String,
+}
+
+/// The answer to a drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainReply {
+    /// Whether there is such a worker.
+    pub known: bool,
 }
 
 /// Asks where to put a finished file.

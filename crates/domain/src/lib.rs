@@ -11,3 +11,4 @@ pub mod metadata;
 pub mod project;
 pub mod settings;
 pub mod style;
+pub mod webhook;

@@ -1,7 +1,8 @@
-//! The only crate that talks to PostgreSQL ([`postgres`]), NATS ([`nats`]) and stored media ([`media`]),
-//! and what every process needs to run ([`runtime`]).
+//! The only crate that talks to PostgreSQL ([`postgres`]), NATS ([`nats`]), stored media ([`media`]) and
+//! addresses that users name ([`outbound`]); and what every process needs to run ([`runtime`]).
 
 pub mod media;
 pub mod nats;
+pub mod outbound;
 pub mod postgres;
 pub mod runtime;

@@ -28,6 +28,22 @@ pub(crate) struct Page<T> {
     pub(crate) next_cursor: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// A page of `limit` items, of one more that were looked for: that one only says that there are more.
+    pub(crate) fn cut(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> String) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next_cursor = items.last().filter(|_| more).map(place);
+        Self { items, next_cursor }
+    }
+
+    /// The same page of what its items become.
+    pub(crate) fn map<U>(self, shape: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(shape).collect(), next_cursor: self.next_cursor }
+    }
+}
+
 /// A project as it is listed.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -407,7 +423,10 @@ pub(crate) struct Changed<T> {
     pub(crate) project_version: u64,
 }
 
-fn optional_millis<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn optional_millis<S: Serializer>(
+    at: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => rfc3339_millis(at, serializer),
         None => serializer.serialize_none(),

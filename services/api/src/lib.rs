@@ -27,6 +27,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use infra::media::MediaFolder;
 use infra::nats::Bus;
+use infra::outbound::Outbound;
 use infra::postgres::PgPool;
 use infra::postgres::event_store::EventStore;
 use infra::runtime::{CancellationToken, Clock};
@@ -47,6 +48,8 @@ pub struct Api {
     pub bus: Bus,
     /// Stored media.
     pub media: MediaFolder,
+    /// Says which addresses webhooks may have.
+    pub outbound: Outbound,
     /// The time.
     pub clock: Clock,
     /// Who may ask.

@@ -51,6 +51,22 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(queries::tasks::get))
         .routes(routes!(commands::end_task::cancel))
         .routes(routes!(commands::end_task::retry))
+        .routes(routes!(queries::webhooks::list, commands::create_webhook::post))
+        .routes(routes!(
+            queries::webhooks::get,
+            commands::revise_webhook::patch,
+            commands::revise_webhook::delete
+        ))
+        .routes(routes!(queries::webhooks::deliveries))
+        .routes(routes!(commands::redeliver::one))
+        .routes(routes!(commands::redeliver::dead))
+        .routes(routes!(queries::dead_letters::list))
+        .routes(routes!(commands::replay_dead_letter::post))
+        .routes(routes!(queries::workers::list))
+        .routes(routes!(commands::drain_worker::post))
+        .routes(routes!(queries::queues::list))
+        .routes(routes!(commands::pause_queue::pause))
+        .routes(routes!(commands::pause_queue::resume))
 }
 
 /// What operators see, on a listener of its own.

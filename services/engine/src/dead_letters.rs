@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::job::Failure;
 use domain::project::Command;
 use infra::nats::DeadJob;
-use infra::postgres::dispatches;
+use infra::postgres::dead_letters;
 use infra::postgres::leadership::Fence;
 use infra::runtime::CancellationToken;
 
@@ -42,7 +42,7 @@ async fn record(engine: &Engine, fence: &Fence, dead: &DeadJob) -> Result<(), En
     let command = Command::RecordTaskFailed { task: job.task, claim: None, failure };
     let loaded = engine.store.load(job.project).await?;
     engine.store.record(job.project, loaded, &[envelope(&engine.clock, "engine", command)], fence).await?;
-    dispatches::add_dead_letter(&engine.pool, job, &reason, dead.deliveries).await?;
+    dead_letters::add(&engine.pool, job, &reason, dead.deliveries).await?;
     engine.bus.wake().await;
     Ok(())
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use domain::asset::{Asset, AssetKey};
 use domain::desk::{
-    ClaimReply, ClaimRequest, Job, LeaseReply, LeaseRequest, Outcome, Place, ResultReply, ResultReport,
-    RunningJob, UploadReply, UploadRequest,
+    ClaimReply, ClaimRequest, DrainReply, Job, LeaseReply, LeaseRequest, Outcome, Place, ResultReply,
+    ResultReport, RunningJob, UploadReply, UploadRequest,
 };
 use domain::ids::{ClaimId, CommandId, ProjectId, TaskId};
 use domain::job::{Failure, Kind, MadeWith, Output, SpecHash};
@@ -20,6 +20,7 @@ use infra::postgres::dispatches;
 use infra::postgres::leadership::Fence;
 use infra::postgres::views::{takes, tasks};
 use infra::runtime::{CancellationToken, Clock};
+use serde::Serialize;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -154,6 +155,16 @@ impl Desk {
                 });
                 return;
             }
+            DeskRequest::Workers(reply_to) => {
+                let workers = self.leases().workers();
+                self.answer_soon(reply_to, workers, running);
+                return;
+            }
+            DeskRequest::Drain(request, reply_to) => {
+                let known = self.leases().drain(&request.worker);
+                self.answer_soon(reply_to, DrainReply { known }, running);
+                return;
+            }
         };
         let project = waiting.project();
         if let Some(queue) = queues.get_mut(&project) {
@@ -162,6 +173,19 @@ impl Desk {
             queues.insert(project, vec![waiting]);
             self.next_batch(project, queues, running);
         }
+    }
+
+    fn answer_soon<A: Serialize + Send + Sync + 'static>(
+        &self,
+        reply_to: ReplyTo,
+        answer: A,
+        running: &mut JoinSet<Option<ProjectId>>,
+    ) {
+        let bus = self.engine.bus.clone();
+        running.spawn(async move {
+            bus.answer(reply_to, &answer).await;
+            None
+        });
     }
 
     /// Starts on what waits for a project; its queue exists as long as a batch of it is under way.
@@ -481,8 +505,10 @@ impl Desk {
 /// Leases.
 impl Desk {
     async fn lease(&self, request: &LeaseRequest, reply_to: ReplyTo) {
-        let is_new = self.leases().renew(request);
-        if is_new && let Err(error) = self.free_earlier_lives(request).await {
+        let renewed = self.leases().renew(request);
+        if renewed.is_new
+            && let Err(error) = self.free_earlier_lives(request).await
+        {
             tracing::warn!(worker = request.worker.name, %error, "an earlier life's jobs wait for their lease to end");
         }
         let stop = match self.no_longer_wanted(request).await {
@@ -492,7 +518,7 @@ impl Desk {
                 Vec::new()
             }
         };
-        self.engine.bus.answer(reply_to, &LeaseReply { stop, drain: false }).await;
+        self.engine.bus.answer(reply_to, &LeaseReply { stop, drain: renewed.drain }).await;
     }
 
     /// A worker that was restarted has lost what it ran: those jobs are sent again at once.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use domain::desk::{LeaseRequest, RunningJob, WorkerId};
+use domain::desk::{LeaseRequest, RunningJob, WorkerId, WorkerState};
 use domain::ids::{ClaimId, ProjectId, TaskId};
 use domain::job::Kind;
 use tokio::time::Instant;
@@ -36,7 +36,18 @@ struct Lease {
 struct Worker {
     incarnation: Uuid,
     slots: BTreeMap<Kind, u32>,
+    draining: bool,
+    heard_at: Instant,
     until: Instant,
+}
+
+/// What a renewal came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Renewed {
+    /// This life of the worker was not known here.
+    pub(crate) is_new: bool,
+    /// It is to take no more jobs.
+    pub(crate) drain: bool,
 }
 
 /// What is known of a task's present claim.
@@ -93,18 +104,49 @@ impl Leases {
         self.freed.insert(task);
     }
 
-    /// Notes that a worker lives. Answers whether this life of it is new here.
-    pub(crate) fn renew(&mut self, request: &LeaseRequest) -> bool {
-        let until = Instant::now() + self.length;
-        let worker = Worker { incarnation: request.worker.incarnation, slots: request.slots.clone(), until };
-        let before = self.workers.insert(request.worker.name.clone(), worker);
+    /// Notes that a worker lives.
+    pub(crate) fn renew(&mut self, request: &LeaseRequest) -> Renewed {
+        let (heard_at, until) = (Instant::now(), Instant::now() + self.length);
+        let incarnation = request.worker.incarnation;
+        let before = self.workers.get(&request.worker.name);
+        let before = before.filter(|before| before.incarnation == incarnation);
+        let is_new = before.is_none();
+        let draining = request.draining || before.is_some_and(|before| before.draining);
+        let worker = Worker { incarnation, slots: request.slots.clone(), draining, heard_at, until };
+        self.workers.insert(request.worker.name.clone(), worker);
         for running in &request.running {
             if let Some(lease) = self.jobs.get_mut(&running.task).filter(|lease| lease.claim == running.claim)
             {
                 lease.until = until;
             }
         }
-        before.is_none_or(|before| before.incarnation != request.worker.incarnation)
+        Renewed { is_new, drain: draining }
+    }
+
+    /// A worker is to take no more jobs. Answers whether there is one of that name.
+    pub(crate) fn drain(&mut self, name: &str) -> bool {
+        let worker = self.workers.get_mut(name);
+        worker.map(|worker| worker.draining = true).is_some()
+    }
+
+    /// The workers that live, by name.
+    pub(crate) fn workers(&self) -> Vec<WorkerState> {
+        let state = |(name, worker): (&String, &Worker)| WorkerState {
+            name: name.clone(),
+            slots: worker.slots.clone(),
+            running: self.running_on(name),
+            draining: worker.draining,
+            silent_ms: u64::try_from(worker.heard_at.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        let mut workers: Vec<WorkerState> = self.workers.iter().map(state).collect();
+        workers.sort_by(|a, b| a.name.cmp(&b.name));
+        workers
+    }
+
+    fn running_on(&self, name: &str) -> Vec<RunningJob> {
+        let own = self.jobs.iter().filter(|(_, lease)| lease.worker.name == name);
+        own.map(|(task, lease)| RunningJob { project: lease.project, task: *task, claim: lease.claim })
+            .collect()
     }
 
     /// Jobs of earlier lives of this worker.
@@ -146,9 +188,10 @@ impl Leases {
         self.jobs.get(&task).is_some_and(|lease| lease.until > Instant::now())
     }
 
-    /// How many jobs of a kind all workers together can run at once.
+    /// How many jobs of a kind all workers that take jobs can run at once.
     pub(crate) fn slots(&self, kind: Kind) -> u32 {
-        self.workers.values().map(|worker| worker.slots.get(&kind).copied().unwrap_or(0)).sum()
+        let taking = self.workers.values().filter(|worker| !worker.draining);
+        taking.map(|worker| worker.slots.get(&kind).copied().unwrap_or(0)).sum()
     }
 }
 
@@ -204,7 +247,12 @@ mod tests {
         let (job, owner) = (running(), worker("a"));
         leases.grant(job, &owner);
         tokio::time::advance(Duration::from_secs(30)).await;
-        leases.renew(&LeaseRequest { worker: owner, running: vec![job], slots: BTreeMap::new() });
+        leases.renew(&LeaseRequest {
+            worker: owner,
+            running: vec![job],
+            slots: BTreeMap::new(),
+            draining: false,
+        });
         tokio::time::advance(Duration::from_secs(30)).await;
         assert_eq!(leases.expire(), vec![]);
         assert!(leases.covers(job.task));
@@ -217,5 +265,25 @@ mod tests {
         leases.grant(job, &earlier);
         let later = WorkerId { incarnation: Uuid::new_v4(), ..earlier };
         assert_eq!(leases.of_earlier_lives(&later), vec![(job.project, job.task)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_draining_worker_stays_so_until_its_life_ends_and_counts_for_no_slots() {
+        let mut leases = Leases::new(Duration::from_secs(40));
+        let owner = worker("a");
+        let lease = |worker: &WorkerId| LeaseRequest {
+            worker: worker.clone(),
+            running: Vec::new(),
+            slots: BTreeMap::from([(Kind::Image, 3)]),
+            draining: false,
+        };
+        assert!(!leases.drain("a"), "nobody of that name");
+        assert_eq!(leases.renew(&lease(&owner)), Renewed { is_new: true, drain: false });
+        assert_eq!(leases.slots(Kind::Image), 3);
+        assert!(leases.drain("a"));
+        assert_eq!(leases.renew(&lease(&owner)), Renewed { is_new: false, drain: true });
+        assert_eq!((leases.slots(Kind::Image), leases.workers()[0].draining), (0, true));
+        let later = WorkerId { incarnation: Uuid::new_v4(), ..owner };
+        assert_eq!(leases.renew(&lease(&later)), Renewed { is_new: true, drain: false });
     }
 }

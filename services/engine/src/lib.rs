@@ -1,5 +1,5 @@
-//! The engine: turns the log into live messages ([`relay`]), jobs ([`dispatch`]) and read tables
-//! ([`projector`]), and answers workers ([`desk`]).
+//! The engine: turns the log into live messages ([`relay`]), jobs ([`dispatch`]), read tables
+//! ([`projector`]) and messages to webhooks ([`webhooks`]), and answers workers ([`desk`]).
 //!
 //! Many may run; one at a time leads and acts. Each part can be stopped anywhere and started again.
 
@@ -10,12 +10,14 @@ mod leases;
 mod looping;
 pub mod projector;
 pub mod relay;
+pub mod webhooks;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use infra::media::MediaFolder;
 use infra::nats::{Bus, BusError};
+use infra::outbound::Outbound;
 use infra::postgres::event_store::EventStore;
 use infra::postgres::leadership::{self, Fence};
 use infra::postgres::tail::Tail;
@@ -84,6 +86,8 @@ pub struct Engine {
     pub bus: Bus,
     /// Stored media.
     pub media: MediaFolder,
+    /// Requests to webhooks go out here.
+    pub outbound: Outbound,
     /// The time.
     pub clock: Clock,
     /// How long things may take.
@@ -119,6 +123,7 @@ impl Engine {
         let tail = Tail::new(self.pool.clone());
         let dispatcher = dispatch::Dispatcher::new(self.clone(), tail.clone(), fence, leases);
         let relay = relay::Relay::new(self.pool.clone(), tail.clone(), self.bus.clone(), fence);
+        let (feed, courier) = webhooks::new(self.clone(), tail.clone(), fence);
         let projector = projector::Projector::on(tail, self.pool.clone(), fence);
         tokio::join!(
             self.renew(holder, fence, &stop),
@@ -127,6 +132,8 @@ impl Engine {
             drive("dispatcher", self, &stop, dispatcher),
             drive("relay", self, &stop, relay),
             drive("projector", self, &stop, projector),
+            drive("webhooks", self, &stop, feed),
+            courier.run(&stop),
         );
         tracing::info!(epoch = fence.epoch, "no longer leading");
     }

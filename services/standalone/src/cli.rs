@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use domain::job::Kind;
 use domain::settings::{Aspect, Quality};
+use infra::outbound::IpNet;
 
 use crate::config::Config;
 use crate::exit::Failed;
@@ -55,13 +56,24 @@ pub(crate) struct Running {
     /// NATS; one of our own is started when not given.
     #[arg(long, env = "STORYTOVIDEO_NATS_URL", hide_env_values = true)]
     nats_url: Option<String>,
+    #[command(flatten)]
+    webhooks: Webhooks,
+}
+
+/// Where messages to webhooks may go.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Webhooks {
+    /// Networks inside that webhooks may lead to, such as 10.0.0.0/8; public addresses always may.
+    #[arg(long, env = "STORYTOVIDEO_WEBHOOKS_ALLOWED_NETWORKS", value_delimiter = ',', value_name = "CIDR")]
+    pub(crate) webhooks_allowed_network: Vec<IpNet>,
 }
 
 impl Running {
     /// What a system is started among.
     pub(crate) fn surroundings(&self, globals: &Globals) -> Surroundings {
         let (database_url, nats_url) = (self.database_url.clone(), self.nats_url.clone());
-        Surroundings { database_url, nats_url, places: globals.places() }
+        let allowed_networks = self.webhooks.webhooks_allowed_network.clone();
+        Surroundings { database_url, nats_url, places: globals.places(), allowed_networks }
     }
 }
 
@@ -139,6 +151,8 @@ pub(crate) struct Servers {
     /// A worker that is silent for so long has lost its jobs, in seconds.
     #[arg(long, env = "STORYTOVIDEO_LEASE_SECONDS", default_value_t = 40, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub(crate) lease_seconds: u64,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
 }
 
 /// Where the API listens, and who may ask.

@@ -66,7 +66,8 @@ fn nats_url(servers: &Servers) -> Result<&str, Failed> {
 
 async fn connect(servers: &Servers, name: &str, globals: &Globals) -> Result<Shared, Failed> {
     init_logging(&LogTo::Stderr, globals.log.as_deref()).map_err(Failed::because)?;
-    Shared::connect(database_url(servers)?, nats_url(servers)?, &servers.media, name).await
+    let shared = Shared::connect(database_url(servers)?, nats_url(servers)?, &servers.media, name).await?;
+    shared.allowing(&servers.webhooks.webhooks_allowed_network)
 }
 
 /// Runs what was spawned until an interruption or a death.

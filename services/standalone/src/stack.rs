@@ -10,6 +10,7 @@ use domain::job::Kind;
 use engine::{Engine, Timing};
 use infra::media::MediaFolder;
 use infra::nats::Bus;
+use infra::outbound::{AddressRules, IpNet, Outbound};
 use infra::postgres::event_store::EventStore;
 use infra::postgres::{self, PgPool};
 use infra::runtime::{Clock, Lifecycle};
@@ -36,12 +37,14 @@ pub struct Surroundings {
     pub nats_url: Option<String>,
     /// Where tools are.
     pub places: Places,
+    /// Networks inside that webhooks may lead to.
+    pub allowed_networks: Vec<IpNet>,
 }
 
 impl Surroundings {
     /// Nothing runs elsewhere.
     pub fn alone(places: Places) -> Self {
-        Self { database_url: None, nats_url: None, places }
+        Self { database_url: None, nats_url: None, places, allowed_networks: Vec::new() }
     }
 }
 
@@ -56,6 +59,8 @@ pub struct Servers {
     pub database_url: String,
     /// Where NATS is.
     pub nats_url: String,
+    /// Networks inside that webhooks may lead to.
+    pub allowed_networks: Vec<IpNet>,
     /// The children; they end after everything else.
     lifecycle: Lifecycle,
 }
@@ -71,6 +76,8 @@ pub struct Shared {
     pub bus: Bus,
     /// Stored media.
     pub media: MediaFolder,
+    /// Requests to addresses that users name.
+    pub outbound: Outbound,
     /// The time.
     pub clock: Clock,
 }
@@ -98,7 +105,8 @@ impl Servers {
         further_tools: &[Tool],
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Self, Failed> {
-        let Surroundings { database_url: external_database, nats_url: external_nats, mut places } = among;
+        let Surroundings { database_url: external_database, nats_url: external_nats, .. } = among;
+        let Surroundings { mut places, allowed_networks, .. } = among;
         let data = DataFolder::open(data)?;
         places.postgres_major = DataFolder::postgres_major(data.path());
         let mut wanted: Vec<Tool> = SERVER_TOOLS.to_vec();
@@ -128,7 +136,7 @@ impl Servers {
                 url
             }
         };
-        Ok(Self { data, tools, database_url, nats_url, lifecycle })
+        Ok(Self { data, tools, database_url, nats_url, allowed_networks, lifecycle })
     }
 
     /// Ends the children.
@@ -156,7 +164,14 @@ impl Shared {
         let bus = Bus::connect(nats_url, name).await.map_err(Failed::because)?;
         bus.apply_topology().await.map_err(Failed::because)?;
         let media = MediaFolder::open(media).await.map_err(Failed::because)?;
-        Ok(Self { store: EventStore::new(pool.clone()), pool, bus, media, clock: Clock::System })
+        let outbound = Outbound::new(AddressRules::default()).map_err(Failed::because)?;
+        Ok(Self { store: EventStore::new(pool.clone()), pool, bus, media, outbound, clock: Clock::System })
+    }
+
+    /// The same, with requests to addresses that users name let into these networks too.
+    pub fn allowing(self, networks: &[IpNet]) -> Result<Self, Failed> {
+        let outbound = Outbound::new(AddressRules::new(networks.to_vec())).map_err(Failed::because)?;
+        Ok(Self { outbound, ..self })
     }
 
     /// The engine on these.
@@ -166,6 +181,7 @@ impl Shared {
             store: self.store.clone(),
             bus: self.bus.clone(),
             media: self.media.clone(),
+            outbound: self.outbound.clone(),
             clock: self.clock.clone(),
             timing,
             minimum_window: 64,
@@ -179,6 +195,7 @@ impl Shared {
             store: self.store.clone(),
             bus: self.bus.clone(),
             media: self.media.clone(),
+            outbound: self.outbound.clone(),
             clock: self.clock.clone(),
             access,
         }
@@ -207,6 +224,7 @@ impl Stack {
         let media = servers.data.media();
         let shared =
             Shared::connect(&servers.database_url, &servers.nats_url, &media, "storytovideo").await?;
+        let shared = shared.allowing(&servers.allowed_networks)?;
         let lifecycle = Lifecycle::default();
         lifecycle.spawn("engine", shared.engine(Timing::default()).run(lifecycle.shutdown().clone()));
         let work = servers.data.path().join("work");

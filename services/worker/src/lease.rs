@@ -93,8 +93,13 @@ async fn renew<P: Provider>(runner: &JobRunner<P>) -> Result<(), BusError> {
         worker: runner.id.clone(),
         running: runner.running.jobs(),
         slots: runner.config.slots.clone(),
+        draining: runner.drain.is_cancelled(),
     };
-    let LeaseReply { stop, .. } = runner.bus.renew_lease(&request).await?;
+    let LeaseReply { stop, drain } = runner.bus.renew_lease(&request).await?;
+    if drain && !runner.drain.is_cancelled() {
+        tracing::info!("draining: what runs is finished, and nothing else is begun");
+        runner.drain.cancel();
+    }
     stop.into_iter().for_each(|task| runner.running.stop(task));
     Ok(())
 }

@@ -65,7 +65,8 @@ pub async fn run<P: Provider>(
     clear(&config.work).await?;
     let id = WorkerId { name: config.name.clone(), incarnation: Uuid::new_v4() };
     let running = Running::default();
-    let runner = JobRunner { config, id, bus, provider, clock, running, shutdown };
+    let drain = CancellationToken::new();
+    let runner = JobRunner { config, id, bus, provider, clock, running, drain, shutdown };
     // The first lease frees what an earlier life of this worker ran; only then are jobs taken.
     tokio::select! {
         () = lease::say_hello(&runner) => {}
@@ -98,7 +99,7 @@ async fn clear(work: &PathBuf) -> Result<(), std::io::Error> {
 /// Takes one job after the other.
 async fn slot<P: Provider>(runner: &JobRunner<P>, kind: Kind) {
     let mut queue: Option<JobQueue> = None;
-    while !runner.shutdown.is_cancelled() {
+    while !runner.shutdown.is_cancelled() && !runner.drain.is_cancelled() {
         let turn = async {
             if queue.is_none() {
                 queue = Some(runner.bus.job_queue(kind).await?);

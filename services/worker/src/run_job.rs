@@ -26,6 +26,8 @@ use crate::upload::{self, UploadError};
 
 /// A job is kept alive on the queue so often; the queue waits 60 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A job that came too late to a draining worker is delivered again after this.
+const GIVEN_BACK: Duration = Duration::from_millis(100);
 /// Progress is published at most so often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// How long a worker that is shut down tries to give its jobs back.
@@ -40,6 +42,8 @@ pub(crate) struct JobRunner<P> {
     pub(crate) provider: Arc<P>,
     pub(crate) clock: Clock,
     pub(crate) running: Running,
+    /// Cancelled when no more jobs are to be begun.
+    pub(crate) drain: CancellationToken,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -64,6 +68,13 @@ impl<P: Provider> JobRunner<P> {
     /// Runs a job and answers for its message.
     pub(crate) async fn run(&self, kind: Kind, message: &JobMessage) {
         let job = message.job;
+        if self.drain.is_cancelled() {
+            // It came with a pull that was under way; others can have it.
+            if let Err(error) = message.nak(GIVEN_BACK).await {
+                tracing::debug!(task = %job.task, %error, "a job was not given back");
+            }
+            return;
+        }
         let Some(_taken_on) = self.running.take_on(job.task) else {
             // Delivered again while it is dealt with here, for example after the server was restarted: the
             // desk would take this for the same run. It is acknowledged when it comes once more.

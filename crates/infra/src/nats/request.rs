@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use domain::desk::{
-    ClaimReply, ClaimRequest, LeaseReply, LeaseRequest, ResultReply, ResultReport, UploadReply, UploadRequest,
+    ClaimReply, ClaimRequest, DrainReply, DrainRequest, LeaseReply, LeaseRequest, ResultReply, ResultReport,
+    UploadReply, UploadRequest, WorkerState,
 };
 use domain::ids::TaskId;
 use domain::job::Kind;
@@ -39,6 +40,16 @@ impl Bus {
         self.ask(subject::result(kind), report).await
     }
 
+    /// Asks who the workers are.
+    pub async fn workers(&self) -> Result<Vec<WorkerState>, BusError> {
+        self.ask(subject::WORKERS.to_owned(), &()).await
+    }
+
+    /// Asks that a worker takes no more jobs.
+    pub async fn drain(&self, request: &DrainRequest) -> Result<DrainReply, BusError> {
+        self.ask(subject::DRAIN.to_owned(), request).await
+    }
+
     async fn ask<Q: Serialize, A: DeserializeOwned>(
         &self,
         subject: String,
@@ -55,7 +66,8 @@ impl Bus {
     /// All requests to the desk.
     pub async fn desk_requests(&self) -> Result<DeskSubscription, BusError> {
         let mut requests = SelectAll::new();
-        for subject in [subject::CLAIMS, subject::LEASES, subject::UPLOADS, subject::RESULTS] {
+        let from_workers = [subject::CLAIMS, subject::LEASES, subject::UPLOADS, subject::RESULTS];
+        for subject in from_workers.into_iter().chain([subject::WORKERS, subject::DRAIN]) {
             requests.push(self.client.subscribe(subject).await.map_err(BusError::during("subscribe"))?);
         }
         self.flush().await?;
@@ -95,6 +107,10 @@ pub enum DeskRequest {
     Upload(UploadRequest, ReplyTo),
     /// A result.
     Result(Box<ResultReport>, ReplyTo),
+    /// Who the workers are.
+    Workers(ReplyTo),
+    /// A worker is to take no more jobs.
+    Drain(DrainRequest, ReplyTo),
 }
 
 /// All requests to the desk, as they come.
@@ -132,6 +148,8 @@ fn read(message: &async_nats::Message) -> Option<DeskRequest> {
         "lease" => Some(DeskRequest::Lease(serde_json::from_slice(body).ok()?, reply_to)),
         "upload" => Some(DeskRequest::Upload(serde_json::from_slice(body).ok()?, reply_to)),
         "result" => Some(DeskRequest::Result(serde_json::from_slice(body).ok()?, reply_to)),
+        "workers" => Some(DeskRequest::Workers(reply_to)),
+        "drain" => Some(DeskRequest::Drain(serde_json::from_slice(body).ok()?, reply_to)),
         _ => None,
     }
 }

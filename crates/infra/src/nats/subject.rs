@@ -19,6 +19,10 @@ pub const LEASES: &str = "stv.lease.*";
 pub const UPLOADS: &str = "stv.upload.*";
 /// All results.
 pub const RESULTS: &str = "stv.result.*";
+/// Who the workers are.
+pub const WORKERS: &str = "stv.workers";
+/// A worker is to take no more jobs.
+pub const DRAIN: &str = "stv.drain";
 /// All cancellations.
 pub const CANCELS: &str = "stv.cancel.>";
 

@@ -140,12 +140,13 @@ async fn queue(connection: &mut PgConnection, changes: &[(TaskId, Change)]) -> R
     Ok(())
 }
 
-/// Marks as sent what is due, oldest first, as far as each kind's window has room.
+/// Marks as sent what is due, oldest first, as far as each kind's window has room and nobody paused it.
 async fn admit(connection: &mut PgConnection, windows: &[Window]) -> Result<ToSend, PostgresError> {
     let rows = sqlx::query(
         "WITH room AS (SELECT w.kind, w.jobs - \
              (SELECT count(*) FROM dispatches d WHERE d.kind = w.kind AND d.sent_at IS NOT NULL) AS free \
-           FROM unnest($1::text[], $2::bigint[]) AS w(kind, jobs)), \
+           FROM unnest($1::text[], $2::bigint[]) AS w(kind, jobs) \
+           WHERE NOT EXISTS (SELECT 1 FROM paused_kinds p WHERE p.kind = w.kind)), \
          due AS (SELECT d.task_id FROM room CROSS JOIN LATERAL \
            (SELECT task_id FROM dispatches WHERE kind = room.kind AND sent_at IS NULL AND due_at <= clock_timestamp() \
             ORDER BY due_at, task_id LIMIT GREATEST(room.free, 0)) d), \
@@ -203,26 +204,4 @@ pub async fn lost(
     .map_err(PostgresError::during("list sent jobs"))?;
     let sent: Vec<(Kind, Job)> = rows.iter().map(read).collect::<Result<_, _>>()?;
     Ok(sent.into_iter().filter(|(_, job)| !held.contains(&job.task)).collect())
-}
-
-/// Keeps a job that could not be handled, for operators.
-pub async fn add_dead_letter(
-    pool: &PgPool,
-    job: Job,
-    reason: &str,
-    deliveries: u64,
-) -> Result<(), PostgresError> {
-    sqlx::query(
-        "INSERT INTO dead_letters (id, project_id, task_id, kind, reason, deliveries) \
-         SELECT $1, $2, $3, COALESCE((SELECT kind FROM tasks WHERE id = $3), 'unknown'), $4, $5",
-    )
-    .bind(Uuid::new_v4())
-    .bind(job.project.0)
-    .bind(job.task.0)
-    .bind(reason)
-    .bind(i64::try_from(deliveries).unwrap_or(i64::MAX))
-    .execute(pool)
-    .await
-    .map_err(PostgresError::during("keep a dead letter"))?;
-    Ok(())
 }

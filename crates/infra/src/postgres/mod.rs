@@ -2,14 +2,18 @@
 
 pub mod bench;
 pub mod checkpoint;
+pub mod dead_letters;
+pub mod deliveries;
 pub mod dispatches;
 pub mod event_store;
 mod hot;
 pub mod leadership;
 pub mod projection;
+pub mod queues;
 pub mod snapshot;
 pub mod tail;
 pub mod views;
+pub mod webhooks;
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -1,12 +1,18 @@
 //! What changes something: one use case a file.
 
 pub(crate) mod create_project;
+pub(crate) mod create_webhook;
 pub(crate) mod delete_project;
+pub(crate) mod drain_worker;
 pub(crate) mod end_task;
 pub(crate) mod generate_take;
+pub(crate) mod pause_queue;
+pub(crate) mod redeliver;
 pub(crate) mod render_film;
+pub(crate) mod replay_dead_letter;
 pub(crate) mod revise_project;
 pub(crate) mod revise_shot;
+pub(crate) mod revise_webhook;
 
 use std::sync::Arc;
 

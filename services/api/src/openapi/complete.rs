@@ -13,17 +13,22 @@ use super::{IDEMPOTENCY_KEY, IF_MATCH};
 use crate::problem::{Body, FieldError, KINDS, PROBLEM_JSON};
 
 /// What a parameter of the path is; most are ids.
-const IN_PATH: [(&str, &str); 5] = [
+const IN_PATH: [(&str, &str); 9] = [
     ("project", "Id of a project"),
     ("shot", "Id of a shot of that project"),
     ("task", "Id of a task"),
-    ("kind", "Kind of the media"),
+    ("kind", "Kind of the media, or of the jobs"),
     ("name", "Name of the file"),
+    ("webhook", "Id of a webhook"),
+    ("delivery", "Id of a delivery of that webhook, as its receiver got it"),
+    ("letter", "Id of a dead letter"),
+    ("worker", "Name of a worker"),
 ];
 /// Those that are no ids, and what they look like.
-const NAMES: [(&str, &str); 3] = [
+const NAMES: [(&str, &str); 4] = [
     ("kind", "^[a-z]{1,20}$"),
     ("name", "^[0-9a-f]{64}\\.[a-z0-9]{1,8}$"),
+    ("worker", "^[A-Za-z0-9 ._-]{1,100}$"),
     ("file", "^[a-z]{1,20}\\.[a-z]{1,8}$"),
 ];
 /// What a header of an answer means.

@@ -26,6 +26,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("metrics_bind"),
     setting("allowed_hosts"),
     setting("allowed_origins"),
+    setting("webhooks.allowed_networks"),
 ];
 
 /// The environment variable of a key: `auth.issuer` is `STORYTOVIDEO_AUTH_ISSUER`.

@@ -1,0 +1,44 @@
+//! `POST /v1/dead-letters/{id}/replay`: queue the task of a job that could not be handled again.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::project::Command;
+use infra::postgres::dead_letters;
+use uuid::Uuid;
+
+use super::end_task::Body;
+use super::task_answer;
+use crate::App;
+use crate::caller::Caller;
+use crate::extract::{Base, Json, Path};
+use crate::json::{Changed, Task};
+use crate::problem::Problem;
+
+/// 202 with the task, which waits for a worker again.
+#[utoipa::path(
+    post, path = "/v1/dead-letters/{letter}/replay", tag = "operations", operation_id = "replayDeadLetter",
+    summary = "Queue the task of a dead letter again", params(Caller), request_body = Option<Body>,
+    responses(
+        (status = 202, description = "The task, waiting again", body = Changed<Task>, headers(("Location"), ("ETag"))),
+        (status = 404, description = "dead_letter_not_found, project_not_found, project_deleted, task_not_found"),
+        (status = 409, description = "task_not_retryable, dependency_failed, no_picture_yet, nothing_to_say, shot_locked, no_shots"),
+    ),
+)]
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    Path(letter): Path<Uuid>,
+    base: Base,
+    caller: Caller,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
+    let letter = dead_letters::find(&app.api.pool, letter).await?;
+    let letter =
+        letter.ok_or_else(|| Problem::not_found("dead_letter_not_found", "there is no such dead letter"))?;
+    let command = Command::RetryTask { task: letter.task };
+    let executed = app.execute(&caller, letter.project, command, body.digest).await?;
+    dead_letters::mark_replayed(&app.api.pool, letter.id).await?;
+    task_answer(&app, StatusCode::ACCEPTED, letter.task, executed.receipt.version, &base).await
+}
