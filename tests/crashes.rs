@@ -222,7 +222,8 @@ async fn a_frozen_worker_loses_its_job_and_its_late_result_does_no_harm() {
     writer.stop().await;
     // Its next job tells that it is back, and that its late results were heard before.
     let shot = made.shots[0].id;
-    let again = Command::GenerateTake { shot, kind: Kind::Image, parameters: Parameters::default() };
+    let again =
+        Command::GenerateTake { shot, kind: Kind::Image, parameters: Parameters::default(), candidates: 1 };
     world.execute(project, again).await;
     settled(&world, project).await;
     let between =

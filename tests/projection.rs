@@ -41,7 +41,8 @@ async fn a_lively_log(world: &World) {
     play(store, edited).await;
     let style = ProjectPatch { style: Some("ink".to_owned()), ..ProjectPatch::default() };
     world.execute(edited, Command::ReviseProject(style)).await;
-    let again = Command::GenerateTake { shot, kind: Kind::Image, parameters: Parameters::default() };
+    let again =
+        Command::GenerateTake { shot, kind: Kind::Image, parameters: Parameters::default(), candidates: 1 };
     world.execute(edited, again).await;
     let open = world.state(edited).await.open_tasks().next().unwrap().0;
     world.execute(edited, Command::CancelTask { task: open }).await;

@@ -278,7 +278,8 @@ async fn a_running_task_that_is_cancelled_stops_and_makes_room() {
     let task = open_task(&world, project, Kind::Image).await;
     world.execute(project, Command::CancelTask { task }).await;
     let shot = world.state(project).await.shots[0].id;
-    let again = Command::GenerateTake { shot, kind: Kind::Image, parameters: Parameters::default() };
+    let again =
+        Command::GenerateTake { shot, kind: Kind::Image, parameters: Parameters::default(), candidates: 1 };
     world.execute(project, again).await;
     starts(2).await;
     let task = open_task(&world, project, Kind::Image).await;

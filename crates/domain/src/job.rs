@@ -408,6 +408,12 @@ pub struct MadeWith {
     pub seed: Option<u32>,
     /// How long it took, in milliseconds; 0 when the asset was there already.
     pub millis: u64,
+    /// What it cost, in the currency of the providers' prices; absent when it cost nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// Why it is not as good as what was asked for: a fallback provider, fewer steps, a smaller picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
 }
 
 /// Why a job did not succeed, as a worker reports it and as an event stores it.

@@ -104,6 +104,8 @@ Music {
     Tense = "tense",
     /// Quick and major.
     Bright = "bright",
+    /// The user's own, once it is uploaded.
+    Own = "own",
     /// No music.
     None = "none",
 });

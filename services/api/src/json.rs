@@ -464,7 +464,7 @@ mod tests {
     fn task_row(result: Value) -> TaskRow {
         let row = json!({
             "id": ID, "project_id": ID, "version": 9, "kind": "image", "shot_id": ID, "status": "finished",
-            "attempt": 1, "max_attempts": 4, "depends_on": [], "parameters": { "seed": 5 }, "worker": "w-1",
+            "attempt": 1, "max_attempts": 4, "depends_on": [], "children": null, "parameters": { "seed": 5 }, "worker": "w-1",
             "made_with": { "provider": "builtin", "millis": 80 }, "result": result, "error": null, "reason": null,
             "due_at": null, "created_at": "2026-11-21T10:00:00.123456Z", "started_at": null,
             "finished_at": "2026-11-21T10:00:01Z",

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::content::Content;
-use crate::ids::{ClaimId, ProjectId, ShotId, TaskId};
+use crate::asset::Asset;
+use crate::ids::{ClaimId, ProjectId, ShotId, TakeId, TaskId};
 use crate::job::{Failure, Kind, MadeWith, Output};
 use crate::metadata::Context;
 use crate::settings::{Mood, OnMissing, Quality, Settings, Transition};
@@ -41,6 +42,68 @@ pub enum Command {
     ForkProject(Box<ForkProject>),
     /// Make a history that was brought here from elsewhere this system's own: cancels what is open in it.
     CompleteImport,
+    /// Out of the trash again; possible for [`limits::TRASH_DAYS`](super::limits::TRASH_DAYS).
+    UndeleteProject,
+    /// Give up a project that was in the trash for longer: its media may be freed.
+    PurgeProject,
+    /// Make the storyboard again. Locked, hand-edited and added shots are kept.
+    MakeStoryboard {
+        /// Keep no shot.
+        force: bool,
+        /// How many shots to tell the story in from now on; as before when absent.
+        shot_count: Option<u32>,
+    },
+    /// Add a shot.
+    AddShot {
+        /// Its place, from 0; at the end when absent.
+        place: Option<u32>,
+        /// Its content; what is absent is empty.
+        content: ShotPatch,
+        /// Queue its picture and voice.
+        generate: bool,
+    },
+    /// Take a shot out; its open work is cancelled.
+    RemoveShot {
+        /// Which shot.
+        shot: ShotId,
+    },
+    /// Put the shots into another order.
+    OrderShots {
+        /// Every shot of the project, once.
+        shots: Vec<ShotId>,
+    },
+    /// Let a shot use another of its takes.
+    SelectTake {
+        /// Which shot.
+        shot: ShotId,
+        /// The take; whoever gives the command has looked it up.
+        take: Box<EarlierTake>,
+    },
+    /// Let a shot use a picture of the user's own.
+    UploadTake {
+        /// Which shot.
+        shot: ShotId,
+        /// [`Kind::Image`].
+        kind: Kind,
+        /// What was stored.
+        asset: Asset,
+    },
+    /// Forget the media of takes that no shot ever used.
+    ExpireTakes {
+        /// Which takes.
+        takes: Vec<TakeId>,
+    },
+    /// Let the film have music of the user's own.
+    UploadMusic {
+        /// What was stored.
+        asset: Asset,
+    },
+    /// Back to synthesised music.
+    RemoveMusic,
+    /// Make many takes, as one batch.
+    Generate(Generate),
+    /// Queue everything that failed again, as one batch.
+    RetryFailed,
     /// Edit a shot.
     ReviseShot {
         /// Which shot.
@@ -58,6 +121,8 @@ pub enum Command {
         kind: Kind,
         /// How to make it.
         parameters: Parameters,
+        /// How many, 1 to 4, each with a seed of its own. The first becomes the shot's own.
+        candidates: u32,
     },
     /// Render the film.
     RenderFilm {
@@ -188,6 +253,47 @@ pub struct ShotPatch {
     pub locked: Option<bool>,
 }
 
+/// A take that a shot had earlier.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EarlierTake {
+    /// The take.
+    pub id: TakeId,
+    /// [`Kind::Image`], [`Kind::Video`] or [`Kind::Tts`].
+    pub kind: Kind,
+    /// The stored media.
+    pub asset: Asset,
+    /// How it was asked for.
+    pub parameters: Parameters,
+    /// What made it.
+    pub made_with: MadeWith,
+}
+
+/// Which takes to make.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generate {
+    /// Of these kinds; of all that a finished shot has when empty.
+    pub kinds: Vec<Kind>,
+    /// Of these shots; of all that are not locked when absent.
+    pub shots: Option<Vec<ShotId>>,
+    /// In which case.
+    pub only: Only,
+}
+
+/// Which takes are made when many are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Only {
+    /// Those that are not there.
+    #[default]
+    Missing,
+    /// Those that were made for content that has changed since.
+    Stale,
+    /// Those whose last task failed.
+    Failed,
+    /// All of them, with new seeds.
+    All,
+}
+
 /// How to make one take or film; absent values come from the project.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -223,4 +329,10 @@ pub struct Parameters {
     /// What a film does about a shot with nothing to show.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_missing: Option<OnMissing>,
+    /// Which candidate this is, from 2; the first, which becomes the shot's own, says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<u32>,
+    /// Whether a storyboard replaces every shot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub force: Option<bool>,
 }

@@ -9,7 +9,7 @@ use super::event::{ProjectForked, ProjectRestored};
 use super::state::{Lifecycle, Project, Shot, Take};
 use crate::asset::Asset;
 use crate::ids::{NewIds, ShotId, TakeId};
-use crate::job::{MadeWith, SpecHash};
+use crate::job::{Kind, MadeWith, SpecHash};
 use crate::settings::{Mood, Settings, Transition};
 
 /// Everything of a project that people make or choose; no tasks and no film.
@@ -32,6 +32,9 @@ pub struct Content {
     pub language: Option<String>,
     /// What the storyboard was asked for.
     pub storyboard: Option<SpecHash>,
+    /// The user's own music.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub music: Option<Asset>,
     /// In their order.
     pub shots: Vec<ContentShot>,
 }
@@ -59,6 +62,12 @@ pub struct ContentShot {
     pub transition: Option<Transition>,
     /// Minimum length in seconds.
     pub duration_seconds: Option<f64>,
+    /// Its place in the storyboard that it comes from, from 0; absent when it was added by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u32>,
+    /// Whether somebody edited it, or chose or uploaded a take of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
     /// Whether it refuses to be generated again.
     pub locked: bool,
     /// The selected picture.
@@ -111,11 +120,11 @@ impl Content {
         }
     }
 
-    /// The selected takes with their shots.
-    pub fn takes(&self) -> impl Iterator<Item = (ShotId, &ContentTake)> {
+    /// The selected takes with their shots and kinds.
+    pub fn takes(&self) -> impl Iterator<Item = (ShotId, Kind, &ContentTake)> {
         self.shots.iter().flat_map(|shot| {
-            let takes = [&shot.image, &shot.video, &shot.voice].into_iter().flatten();
-            takes.map(|take| (shot.id, take))
+            let takes = [(Kind::Image, &shot.image), (Kind::Video, &shot.video), (Kind::Tts, &shot.voice)];
+            takes.into_iter().filter_map(|(kind, take)| take.as_ref().map(|take| (shot.id, kind, take)))
         })
     }
 }
@@ -137,6 +146,8 @@ impl ContentShot {
             mood,
             transition,
             duration_seconds,
+            slot,
+            edited,
             locked,
             revised: _,
             image,
@@ -155,6 +166,8 @@ impl ContentShot {
             mood,
             transition,
             duration_seconds,
+            slot,
+            edited,
             locked,
             image: image.map(ContentTake::of),
             video: video.map(ContentTake::of),
@@ -176,6 +189,8 @@ impl ContentShot {
             mood: self.mood,
             transition: self.transition,
             duration_seconds: self.duration_seconds,
+            slot: self.slot,
+            edited: self.edited,
             locked: self.locked,
             revised: now,
             image: self.image.map(|take| take.into_take(image_at)),
@@ -209,6 +224,7 @@ impl Project {
             settings: self.settings.clone(),
             language: self.language.clone(),
             storyboard: self.storyboard.clone(),
+            music: self.music.clone(),
             shots: self.shots.iter().map(ContentShot::of).collect(),
         }
     }
@@ -225,8 +241,18 @@ impl Project {
     }
 
     fn assume(&mut self, content: Content) {
-        let Content { title, description, story, style, shot_count, settings, language, storyboard, shots } =
-            content;
+        let Content {
+            title,
+            description,
+            story,
+            style,
+            shot_count,
+            settings,
+            language,
+            storyboard,
+            music,
+            shots,
+        } = content;
         self.title = title;
         self.description = description;
         self.story = story;
@@ -235,6 +261,8 @@ impl Project {
         self.settings = settings;
         self.language = language;
         self.storyboard = storyboard;
+        self.music = music;
+        self.arranged = self.version;
         self.revised = self.version;
         self.shots = shots.into_iter().map(|shot| shot.into_shot(self.version)).collect();
     }

@@ -1,22 +1,27 @@
 //! What a command makes happen: pure, all or none.
 
+mod batch;
+mod records;
 mod restore;
+mod shots;
+mod storyboard;
+mod takes;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::command::{Command, CreateProject, Envelope, Parameters, ProjectPatch, ShotPatch};
 use super::error::ProjectError;
 use super::event::{
-    AdoptedShot, CancelReason, Event, FilmRendered, ProjectAssigned, ProjectCreated, ProjectDeleted,
-    ProjectRenamed, SettingsRevised, ShotDetailsRevised, ShotLocked, ShotNarrationRevised, ShotPromptRevised,
-    ShotUnlocked, StoryRevised, StoryboardAdopted, StyleRevised, TakeMade, TaskCancelled, TaskDeferred,
-    TaskFailed, TaskFinished, TaskPlanned, TaskRetryScheduled, TaskStarted,
+    CancelReason, Event, ProjectAssigned, ProjectCreated, ProjectDeleted, ProjectPurged, ProjectRenamed,
+    ProjectUndeleted, SettingsRevised, ShotDetailsRevised, ShotLocked, ShotNarrationRevised,
+    ShotPromptRevised, ShotUnlocked, StoryRevised, StyleRevised, TaskCancelled,
 };
 use super::limits;
 use super::state::{Lifecycle, Project, Shot, Task, TaskState};
-use super::workflow::{self, MAX_ATTEMPTS};
-use crate::ids::{ClaimId, NewIds, ShotId, TakeId, TaskId};
-use crate::job::{Failure, FilmOutput, Kind, MadeWith, Output, StoryboardOutput};
+use super::workflow;
+use crate::ids::{NewIds, ShotId, TaskId};
+use crate::job::Kind;
+use crate::settings::{Music, Settings};
 
 type Decision = Result<Vec<Event>, ProjectError>;
 
@@ -45,57 +50,88 @@ impl Project {
             (Command::ForkProject(fork), Lifecycle::Missing) => Ok(restore::fork(fork, ids)),
             (Command::CreateProject(_) | Command::ForkProject(_), _) => Err(ProjectError::AlreadyExists),
             (_, Lifecycle::Missing) => Err(ProjectError::NotFound),
-            (Command::DeleteProject, Lifecycle::Deleted) => Ok(Vec::new()),
             (command, _) if command.is_record() => self.record(command, envelope.context.at, ids),
-            (_, Lifecycle::Deleted) => Err(ProjectError::Deleted),
-            (command, Lifecycle::Active) => self.request(command, envelope.if_version, ids),
+            (command, Lifecycle::Deleted | Lifecycle::Purged) => self.trashed(command, envelope.context.at),
+            (_, Lifecycle::Active) => self.request(envelope, ids),
         }
     }
 
-    fn request(&self, command: &Command, if_version: Option<u64>, ids: &mut NewIds) -> Decision {
+    /// What can still be done with a project in the trash.
+    fn trashed(&self, command: &Command, at: DateTime<Utc>) -> Decision {
+        let ends = self.deleted_at.map(|deleted| deleted + TimeDelta::days(limits::TRASH_DAYS));
+        let is_over = self.lifecycle == Lifecycle::Purged || ends.is_some_and(|ends| ends < at);
         match command {
+            Command::DeleteProject => Ok(Vec::new()),
+            Command::PurgeProject if self.lifecycle == Lifecycle::Purged => Ok(Vec::new()),
+            Command::PurgeProject if is_over => Ok(vec![ProjectPurged {}.into()]),
+            Command::PurgeProject => Err(ProjectError::NotPurgeable),
+            Command::UndeleteProject if is_over => Err(ProjectError::TrashExpired),
+            Command::UndeleteProject => Ok(vec![ProjectUndeleted {}.into()]),
+            _ => Err(ProjectError::Deleted),
+        }
+    }
+
+    fn request(&self, envelope: &Envelope, ids: &mut NewIds) -> Decision {
+        let if_version = envelope.if_version;
+        match &envelope.command {
             Command::ReviseProject(patch) => {
                 unchanged_since(if_version, self.revised)?;
                 self.revise_project(patch)
             }
             Command::DeleteProject => {
                 unchanged_since(if_version, self.revised)?;
-                Ok(self.delete_project())
+                Ok(self.delete_project(envelope.context.at))
             }
             Command::CompleteImport => Ok(self.complete_import()),
             Command::RestoreProject { version, content } => {
                 self.restore_content(*version, content, if_version)
             }
-            Command::ReviseShot { shot, patch, generate } => {
-                let shot = self.known_shot(*shot)?;
-                unchanged_since(if_version, shot.revised)?;
-                self.revise_shot_content(shot, patch, *generate, ids)
-            }
-            Command::GenerateTake { shot, kind, parameters } => {
-                let shot = self.known_shot(*shot)?;
-                unchanged_since(if_version, shot.revised)?;
-                self.generate_take(shot, *kind, parameters, ids)
-            }
+            Command::UndeleteProject => Ok(Vec::new()),
+            Command::PurgeProject => Err(ProjectError::NotPurgeable),
             Command::RenderFilm { parameters } => self.render_film(parameters, ids),
             Command::CancelTask { task } => self.cancel_task(*task),
-            Command::RetryTask { task } => self.retry_task(*task),
-            _ => Ok(Vec::new()),
+            Command::RetryTask { task } => self.retry_task(*task, ids),
+            Command::Generate(wanted) => self.generate_many(wanted, ids),
+            Command::RetryFailed => Ok(self.retry_failed(ids)),
+            Command::ExpireTakes { takes } => self.expire_takes(takes),
+            Command::UploadMusic { asset } => {
+                unchanged_since(if_version, self.revised)?;
+                Ok(self.upload_music(asset))
+            }
+            Command::RemoveMusic => {
+                unchanged_since(if_version, self.revised)?;
+                Ok(self.remove_music())
+            }
+            command => self.request_of_shots(command, if_version, ids),
         }
     }
 
-    fn record(&self, command: &Command, at: DateTime<Utc>, ids: &mut NewIds) -> Decision {
+    fn request_of_shots(&self, command: &Command, if_version: Option<u64>, ids: &mut NewIds) -> Decision {
+        let seen = |shot: ShotId| {
+            let shot = self.known_shot(shot)?;
+            unchanged_since(if_version, shot.revised).map(|()| shot)
+        };
         match command {
-            Command::RecordTaskStarted { task, attempt, claim, worker } => {
-                self.record_started(*task, *attempt, *claim, worker)
+            Command::MakeStoryboard { force, shot_count } => {
+                unchanged_since(if_version, self.arranged)?;
+                self.make_storyboard(*force, *shot_count, ids)
             }
-            Command::RecordTaskFinished { task, attempt, output, made_with } => {
-                self.record_finished(*task, *attempt, output, made_with, ids)
+            Command::AddShot { place, content, generate } => {
+                unchanged_since(if_version, self.arranged)?;
+                self.add_shot_by_hand(*place, content, *generate, ids)
             }
-            Command::RecordTaskFailed { task, claim, failure } => {
-                Ok(self.record_failed(*task, *claim, failure, at, ids))
+            Command::OrderShots { shots } => {
+                unchanged_since(if_version, self.arranged)?;
+                self.order_shots(shots)
             }
-            Command::RecordTaskDeferred { task, claim, until, reason } => {
-                Ok(self.record_deferred(*task, *claim, *until, reason))
+            Command::RemoveShot { shot } => self.remove_shot_by_hand(seen(*shot)?),
+            Command::SelectTake { shot, take } => self.select_take(seen(*shot)?, take),
+            Command::UploadTake { shot, kind, asset } => self.upload_take(seen(*shot)?, *kind, asset, ids),
+            Command::ReviseShot { shot, patch, generate } => {
+                self.revise_shot_content(seen(*shot)?, patch, *generate, ids)
+            }
+            Command::GenerateTake { shot, kind, parameters, candidates } => {
+                self.generate_take(seen(*shot)?, *kind, (parameters, *candidates), ids)
             }
             _ => Ok(Vec::new()),
         }
@@ -103,19 +139,6 @@ impl Project {
 
     fn known_shot(&self, id: ShotId) -> Result<&Shot, ProjectError> {
         self.shot(id).ok_or(ProjectError::ShotNotFound)
-    }
-}
-
-impl Command {
-    /// Whether a worker reports it, as against somebody asking for it.
-    fn is_record(&self) -> bool {
-        matches!(
-            self,
-            Self::RecordTaskStarted { .. }
-                | Self::RecordTaskFinished { .. }
-                | Self::RecordTaskFailed { .. }
-                | Self::RecordTaskDeferred { .. }
-        )
     }
 }
 
@@ -129,7 +152,7 @@ fn unchanged_since(if_version: Option<u64>, revised: u64) -> Result<(), ProjectE
 fn create_project(create: &CreateProject, ids: &mut NewIds) -> Decision {
     limits::check_project(&create.story, &create.title, &create.description, &create.style)?;
     limits::check_shot_count(create.shot_count)?;
-    limits::check_settings(&create.settings)?;
+    check_settings(&create.settings, false)?;
     let mut settings = create.settings.clone();
     settings.seed.get_or_insert_with(|| ids.next_seed());
     let mut events = vec![Event::from(ProjectCreated {
@@ -145,21 +168,17 @@ fn create_project(create: &CreateProject, ids: &mut NewIds) -> Decision {
     let mut created = Project::default();
     created.evolve(&events[0]);
     events.extend(created.queued(storyboard, Kind::Storyboard, None, &Parameters::default(), 1));
-    for slot in 0..create.shot_count.unwrap_or(0) {
-        for kind in [Kind::Image, Kind::Tts] {
-            events.push(Event::from(TaskPlanned {
-                task_id: TaskId(ids.next_uuid()),
-                kind,
-                shot_id: None,
-                slot: Some(slot),
-                depends_on: vec![storyboard],
-                parameters: Parameters::default(),
-                attempt: 1,
-                max_attempts: MAX_ATTEMPTS,
-            }));
-        }
-    }
+    events.extend(created.planned_slots(storyboard, ids));
     Ok(events)
+}
+
+/// Music of one's own can be chosen once it is there.
+fn check_settings(settings: &Settings, has_music: bool) -> Result<(), ProjectError> {
+    if settings.music == Music::Own && !has_music {
+        let message = "own is possible once music is uploaded".to_owned();
+        return Err(ProjectError::Invalid { field: "settings.music", message });
+    }
+    limits::check_settings(settings)
 }
 
 /// Editing.
@@ -182,7 +201,7 @@ impl Project {
             events.push(StoryRevised { story: story.clone() }.into());
         }
         if let Some(settings) = &patch.settings {
-            limits::check_settings(settings)?;
+            check_settings(settings, self.music.is_some())?;
             let mut settings = settings.clone();
             settings.seed = settings.seed.or(self.settings.seed);
             if settings != self.settings {
@@ -192,11 +211,11 @@ impl Project {
         Ok(events)
     }
 
-    fn delete_project(&self) -> Vec<Event> {
+    fn delete_project(&self, at: DateTime<Utc>) -> Vec<Event> {
         let open = self.open_tasks();
         let cancelled =
             open.map(|(id, _)| TaskCancelled { task_id: id, reason: CancelReason::ProjectDeleted }.into());
-        cancelled.chain([ProjectDeleted {}.into()]).collect()
+        cancelled.chain([ProjectDeleted { at: Some(at) }.into()]).collect()
     }
 
     fn revise_shot_content(
@@ -292,7 +311,13 @@ fn content_revisions(shot: &Shot, patch: &ShotPatch) -> Decision {
 
 /// Asking for work.
 impl Project {
-    fn generate_take(&self, shot: &Shot, kind: Kind, parameters: &Parameters, ids: &mut NewIds) -> Decision {
+    fn generate_take(
+        &self,
+        shot: &Shot,
+        kind: Kind,
+        (parameters, candidates): (&Parameters, u32),
+        ids: &mut NewIds,
+    ) -> Decision {
         limits::check_parameters(parameters)?;
         if shot.locked {
             return Err(ProjectError::ShotLocked);
@@ -309,7 +334,7 @@ impl Project {
         if matches!(kind, Kind::Image | Kind::Video) {
             parameters.seed.get_or_insert_with(|| ids.next_seed());
         }
-        Ok(self.queue_take(shot, kind, &parameters, ids))
+        self.queue_candidates(shot, kind, (&parameters, candidates), ids)
     }
 
     /// Queues a take in place of what is open for it. A picture brings its clip along where image-to-video
@@ -318,12 +343,7 @@ impl Project {
         let outdated: &[Kind] = if kind == Kind::Image { &[Kind::Image, Kind::Video] } else { &[kind] };
         let mut events = self.cancel_shot_work(shot.id, outdated);
         let task = TaskId(ids.next_uuid());
-        let picture = self.open_task(shot.id, Kind::Image).filter(|_| kind == Kind::Video);
-        if let Some((picture, _)) = picture {
-            events.push(workflow::planned_clip(task, shot.id, picture, parameters.clone()));
-        } else {
-            events.extend(self.queued(task, kind, Some(shot.id), parameters, 1));
-        }
+        events.extend(self.asked(task, shot, kind, parameters));
         if kind == Kind::Image && self.settings.image_to_video {
             let clip = TaskId(ids.next_uuid());
             events.push(workflow::planned_clip(clip, shot.id, task, Parameters::default()));
@@ -331,8 +351,18 @@ impl Project {
         events
     }
 
+    /// The task by which a take is made: at once, or when its picture has come.
+    fn asked(&self, task: TaskId, shot: &Shot, kind: Kind, parameters: &Parameters) -> Option<Event> {
+        match self.open_task(shot.id, Kind::Image).filter(|_| kind == Kind::Video) {
+            Some((picture, _)) => Some(workflow::planned_clip(task, shot.id, picture, parameters.clone())),
+            None => self.queued(task, kind, Some(shot.id), parameters, 1),
+        }
+    }
+
+    /// The open task whose take becomes the shot's own; further candidates are beside it.
     fn open_task(&self, shot: ShotId, kind: Kind) -> Option<(TaskId, &Task)> {
-        self.open_tasks().find(|(_, task)| task.kind == kind && task.shot == Some(shot))
+        let own = |task: &Task| task.kind == kind && task.shot == Some(shot);
+        self.open_tasks().find(|(_, task)| own(task) && task.parameters.candidate.is_none())
     }
 
     fn cancel_shot_work(&self, shot: ShotId, kinds: &[Kind]) -> Vec<Event> {
@@ -382,7 +412,9 @@ impl Project {
     fn missing_kinds(&self, shot: &Shot) -> Vec<Kind> {
         let mut kinds = self.kinds_of(shot);
         kinds.retain(|kind| {
-            let wanted = shot.take(*kind).is_none() || self.is_stale(shot, *kind);
+            // A clip of the old picture is outdated as soon as the one in the making comes.
+            let will_be_stale = *kind == Kind::Video && self.open_task(shot.id, Kind::Image).is_some();
+            let wanted = shot.take(*kind).is_none() || self.is_stale(shot, *kind) || will_be_stale;
             wanted && self.open_task(shot.id, *kind).is_none()
         });
         if kinds.contains(&Kind::Image) {
@@ -392,6 +424,9 @@ impl Project {
     }
 
     fn cancel_task(&self, id: TaskId) -> Decision {
+        if let Some(batch) = self.batches.get(&id) {
+            return Ok(self.cancel_batch(id, batch));
+        }
         match self.tasks.get(&id) {
             Some(task) if task.is_open() => {
                 Ok(vec![TaskCancelled { task_id: id, reason: CancelReason::Requested }.into()])
@@ -409,7 +444,7 @@ impl Project {
         task.depends_on.iter().copied().filter(|id| self.tasks.contains_key(id)).collect()
     }
 
-    fn retry_task(&self, id: TaskId) -> Decision {
+    fn retry_task(&self, id: TaskId, ids: &mut NewIds) -> Decision {
         let Some(task) = self.tasks.get(&id).filter(|task| !task.is_open()) else {
             return Err(ProjectError::TaskNotRetryable);
         };
@@ -432,7 +467,20 @@ impl Project {
         };
         let mut events = vec![again.ok_or(nothing_to_build_on)?];
         events.extend(workflow::brought_back_with(self, id));
+        events.extend(self.clip_of_another_picture(id, task, ids));
         Ok(events)
+    }
+
+    /// A clip that is being made of the old picture is made of the new one instead.
+    fn clip_of_another_picture(&self, picture: TaskId, task: &Task, ids: &mut NewIds) -> Vec<Event> {
+        let is_own = task.kind == Kind::Image && task.parameters.candidate.is_none();
+        let Some(shot) = task.shot.filter(|_| is_own) else { return Vec::new() };
+        let Some((clip, clip_task)) = self.open_task(shot, Kind::Video) else { return Vec::new() };
+        let again = TaskId(ids.next_uuid());
+        vec![
+            TaskCancelled { task_id: clip, reason: CancelReason::Superseded }.into(),
+            workflow::planned_clip(again, shot, picture, clip_task.parameters.clone()),
+        ]
     }
 
     fn check_retry(&self, task: &Task) -> Result<(), ProjectError> {
@@ -450,152 +498,4 @@ impl Project {
         }
         Ok(())
     }
-}
-
-/// Recording what workers report. What arrives twice or too late changes nothing.
-impl Project {
-    fn record_started(&self, id: TaskId, attempt: u32, claim: ClaimId, worker: &str) -> Decision {
-        let task = self.tasks.get(&id).ok_or(ProjectError::TaskNotOpen)?;
-        let started = TaskStarted { task_id: id, attempt, claim, worker: worker.to_owned() };
-        match &task.state {
-            _ if task.attempt != attempt => Err(ProjectError::AttemptSuperseded),
-            TaskState::Processing { claim: present, .. } if *present == claim => Ok(Vec::new()),
-            TaskState::Pending | TaskState::Processing { .. } => Ok(vec![started.into()]),
-            TaskState::Blocked | TaskState::Failed | TaskState::Cancelled(_) => {
-                Err(ProjectError::TaskNotOpen)
-            }
-        }
-    }
-
-    fn record_finished(
-        &self,
-        id: TaskId,
-        attempt: u32,
-        output: &Output,
-        made_with: &MadeWith,
-        ids: &mut NewIds,
-    ) -> Decision {
-        let Some((task, spec_hash)) = self.running(id) else { return Ok(Vec::new()) };
-        if attempt < task.first_attempt() {
-            return Ok(Vec::new());
-        }
-        let mut finished = TaskFinished {
-            task_id: id,
-            attempt: task.attempt,
-            spec_hash: spec_hash.clone(),
-            take: None,
-            made_with: made_with.clone(),
-        };
-        match (task.kind, output) {
-            (Kind::Storyboard, Output::Storyboard(output)) => {
-                let adopted = self.adopt(id, task, output, ids)?;
-                Ok(vec![finished.into(), adopted])
-            }
-            (Kind::Film, Output::Film(film)) => {
-                let rendered = self.film_rendered(id, task, film);
-                Ok(vec![finished.into(), rendered])
-            }
-            (Kind::Image | Kind::Video | Kind::Tts, Output::Media { asset }) => {
-                let shot = task.shot.and_then(|id| self.shot(id)).ok_or(ProjectError::ShotNotFound)?;
-                finished.take = Some(TakeMade {
-                    take_id: TakeId(ids.next_uuid()),
-                    shot_id: shot.id,
-                    asset: asset.clone(),
-                    selected: shot.take(task.kind).map(|take| take.id) == task.replaces,
-                });
-                Ok(vec![finished.into()])
-            }
-            (kind, _) => Err(ProjectError::WrongOutput(kind)),
-        }
-    }
-
-    /// A task that may finish: open, ready, and asking for what today's content asks for.
-    fn running(&self, id: TaskId) -> Option<(&Task, &crate::job::SpecHash)> {
-        let task = self.tasks.get(&id)?;
-        let ready = matches!(task.state, TaskState::Pending | TaskState::Processing { .. });
-        task.spec_hash.as_ref().filter(|_| ready).map(|hash| (task, hash))
-    }
-
-    fn adopt(
-        &self,
-        id: TaskId,
-        task: &Task,
-        output: &StoryboardOutput,
-        ids: &mut NewIds,
-    ) -> Result<Event, ProjectError> {
-        limits::check_storyboard(output)?;
-        let shots = output.shots.iter().map(|shot| AdoptedShot {
-            id: ShotId(ids.next_uuid()),
-            title: shot.title.clone(),
-            prompt: shot.prompt.clone(),
-            narration: shot.narration.clone(),
-            mood: shot.mood,
-        });
-        let title = if self.title.is_empty() { &output.title } else { &self.title };
-        Ok(StoryboardAdopted {
-            task_id: id,
-            spec_hash: task.spec_hash.clone().unwrap_or(crate::job::SpecHash(String::new())),
-            title: title.clone(),
-            language: output.language.clone(),
-            shots: shots.collect(),
-        }
-        .into())
-    }
-
-    fn film_rendered(&self, id: TaskId, task: &Task, film: &FilmOutput) -> Event {
-        FilmRendered {
-            task_id: id,
-            film_version: self.film.as_ref().map_or(0, |film| film.version) + 1,
-            spec_hash: task.spec_hash.clone().unwrap_or(crate::job::SpecHash(String::new())),
-            parameters: task.parameters.clone(),
-            film: Box::new(film.clone()),
-            incomplete: self
-                .shots
-                .iter()
-                .filter(|shot| !self.is_complete(shot))
-                .map(|shot| shot.id)
-                .collect(),
-        }
-        .into()
-    }
-
-    fn record_failed(
-        &self,
-        id: TaskId,
-        claim: Option<ClaimId>,
-        failure: &Failure,
-        at: DateTime<Utc>,
-        ids: &mut NewIds,
-    ) -> Vec<Event> {
-        let Some(task) = self.tasks.get(&id).filter(|task| concerns(task, claim)) else { return Vec::new() };
-        if failure.retryable && task.attempt < task.max_attempts {
-            let due = at + back_off(task.attempt, ids.next_seed());
-            let attempt = task.attempt + 1;
-            vec![TaskRetryScheduled { task_id: id, attempt, due, failure: failure.bounded() }.into()]
-        } else {
-            vec![TaskFailed { task_id: id, attempt: task.attempt, failure: failure.bounded() }.into()]
-        }
-    }
-
-    fn record_deferred(&self, id: TaskId, claim: ClaimId, until: DateTime<Utc>, reason: &str) -> Vec<Event> {
-        let concerned = self.tasks.get(&id).is_some_and(|task| concerns(task, Some(claim)));
-        let deferred = TaskDeferred { task_id: id, due: until, reason: reason.to_owned() };
-        if concerned { vec![deferred.into()] } else { Vec::new() }
-    }
-}
-
-/// Whether a report of a run is about what the task does now.
-fn concerns(task: &Task, claim: Option<ClaimId>) -> bool {
-    match (&task.state, claim) {
-        (TaskState::Processing { claim: present, .. }, Some(claim)) => *present == claim,
-        (TaskState::Pending | TaskState::Processing { .. }, None) => true,
-        _ => false,
-    }
-}
-
-/// Exponential: 1, 2, 4 … seconds after attempt 1, 2, 3 …, up to 60, with jitter of ± 25 %.
-fn back_off(attempt: u32, random: u32) -> TimeDelta {
-    let base_millis = 1_000_i64 << attempt.saturating_sub(1).min(6);
-    let jitter_percent = 75 + i64::from(random % 51);
-    TimeDelta::milliseconds((base_millis * jitter_percent / 100).min(60_000))
 }

@@ -20,6 +20,18 @@ pub enum ProjectError {
     /// The shot is locked.
     #[error("the shot is locked; unlock it first")]
     ShotLocked,
+    /// It is too late to take the project out of the trash.
+    #[error("the project was in the trash for more than 30 days and is given up")]
+    TrashExpired,
+    /// Only what has been in the trash for long enough is given up.
+    #[error("only a project that was in the trash for more than 30 days is given up")]
+    NotPurgeable,
+    /// The project has as many shots as it may have.
+    #[error("the project has 200 shots, which is the most it can have")]
+    TooManyShots,
+    /// The selected take cannot be made to expire.
+    #[error("a take that a shot uses does not expire")]
+    TakeInUse,
     /// There are no shots and none are coming.
     #[error("the project has no shots to make a film of")]
     NoShots,

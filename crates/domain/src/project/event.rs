@@ -59,6 +59,16 @@ events! {
     ProjectForked = "1",
     /// The history so far was brought here from elsewhere.
     ProjectImported = "1",
+    /// The project came back out of the trash.
+    ProjectUndeleted = "1",
+    /// The project was given up for good.
+    ProjectPurged = "1",
+    /// The number of shots that the story is told in was revised.
+    ShotCountRevised = "1",
+    /// The user's own music became the film's.
+    MusicUploaded = "1",
+    /// The user's own music was taken away.
+    MusicRemoved = "1",
     /// The shots of a finished storyboard became the project's.
     StoryboardAdopted = "1",
     /// A shot's prompt or negative prompt was revised.
@@ -71,6 +81,20 @@ events! {
     ShotLocked = "1",
     /// A shot was unlocked.
     ShotUnlocked = "1",
+    /// A shot was added by hand.
+    ShotAdded = "1",
+    /// A shot was taken out.
+    ShotRemoved = "1",
+    /// The shots were put into another order.
+    ShotsReordered = "1",
+    /// Somebody chose a take for a shot.
+    TakeSelected = "1",
+    /// Somebody's own picture became a shot's.
+    TakeUploaded = "1",
+    /// Takes that no shot ever used lost their media.
+    TakesExpired = "1",
+    /// Work was put together to be followed as one task.
+    BatchPlanned = "1",
     /// A task was created that waits for others.
     TaskPlanned = "1",
     /// A task became ready to run.
@@ -150,7 +174,27 @@ StoryRevised {
     story: String,
 });
 payload!(/// The project went to the trash.
-    ProjectDeleted {});
+ProjectDeleted {
+    /// When; absent in the earliest events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<DateTime<Utc>>,
+});
+payload!(/// The project came back out of the trash.
+    ProjectUndeleted {});
+payload!(/// The project was given up for good; its media may be freed.
+    ProjectPurged {});
+payload!(/// The number of shots that the story is told in was revised.
+ShotCountRevised {
+    /// 1 to 200.
+    shot_count: u32,
+});
+payload!(/// The user's own music became the film's.
+MusicUploaded {
+    /// The stored music.
+    asset: Asset,
+});
+payload!(/// The user's own music was taken away; the mood decides again.
+    MusicRemoved {});
 payload!(/// The project was given to an owner.
 ProjectAssigned {
     /// Whom it belongs to from now on: the `sub` of the owner's credentials.
@@ -244,6 +288,81 @@ payload!(/// A shot was unlocked.
 ShotUnlocked {
     /// Which shot.
     shot_id: ShotId,
+});
+payload!(/// A shot was added by hand.
+ShotAdded {
+    /// Its id from now on.
+    shot_id: ShotId,
+    /// Its place, from 0.
+    place: u32,
+    /// A few words.
+    title: String,
+    /// What the picture shows.
+    prompt: String,
+    /// What it must not show.
+    negative_prompt: String,
+    /// What is said.
+    narration: String,
+    /// Its feeling.
+    mood: Mood,
+    /// How it goes over to the next one; the project's way when absent.
+    transition: Option<Transition>,
+    /// Minimum length in seconds.
+    duration_seconds: Option<f64>,
+});
+payload!(/// A shot was taken out.
+ShotRemoved {
+    /// Which shot.
+    shot_id: ShotId,
+});
+payload!(/// The shots were put into another order.
+ShotsReordered {
+    /// All of them, in the order from now on.
+    shots: Vec<ShotId>,
+});
+payload!(/// Somebody chose a take for a shot.
+TakeSelected {
+    /// The shot.
+    shot_id: ShotId,
+    /// The take's kind.
+    kind: Kind,
+    /// The take.
+    take_id: TakeId,
+    /// The stored media.
+    asset: Asset,
+    /// What today's content asks for: the chosen take answers that, whatever it was made for.
+    spec_hash: SpecHash,
+    /// How it was asked for.
+    parameters: Parameters,
+    /// What made it.
+    made_with: MadeWith,
+});
+payload!(/// Somebody's own picture became a shot's.
+TakeUploaded {
+    /// The shot.
+    shot_id: ShotId,
+    /// The take's kind.
+    kind: Kind,
+    /// The take.
+    take_id: TakeId,
+    /// The stored media.
+    asset: Asset,
+    /// What today's content asks for; the upload answers that.
+    spec_hash: SpecHash,
+});
+payload!(/// Takes that no shot ever used lost their media.
+TakesExpired {
+    /// Which takes.
+    takes: Vec<TakeId>,
+});
+payload!(/// Work was put together to be followed as one task, which ends with its children.
+BatchPlanned {
+    /// The batch, as a task.
+    task_id: TaskId,
+    /// The kind that is the first of its children's.
+    kind: Kind,
+    /// The tasks that it consists of.
+    children: Vec<TaskId>,
 });
 payload!(/// A task was created that waits for others.
 TaskPlanned {
@@ -384,4 +503,6 @@ pub enum CancelReason {
     ProjectDeleted,
     /// It was open when the project was brought here from elsewhere.
     Imported,
+    /// Its shot was taken out.
+    ShotRemoved,
 }

@@ -2,6 +2,7 @@
 
 use super::command::Parameters;
 use super::error::ProjectError;
+use crate::ids::ShotId;
 use crate::job::StoryboardOutput;
 use crate::settings::Settings;
 
@@ -17,6 +18,10 @@ pub const PROMPT: usize = 2_000;
 pub const NARRATION: usize = 10_000;
 /// Most shots of a project.
 pub const SHOTS: u32 = 200;
+/// Most candidates of a take that can be asked for at once.
+pub const CANDIDATES: u32 = 4;
+/// For so many days a project comes back out of the trash.
+pub const TRASH_DAYS: i64 = 30;
 /// Longest shot that can be asked for, in seconds.
 pub const SHOT_SECONDS: f64 = 600.0;
 
@@ -107,6 +112,27 @@ pub(super) fn check_narration(narration: &str) -> Check {
 pub(super) fn check_shot_details(title: &str, duration_seconds: Option<f64>) -> Check {
     check_title(title)?;
     within("duration", duration_seconds, 0.5, SHOT_SECONDS)
+}
+
+pub(super) fn check_candidates(count: u32) -> Check {
+    within("candidates", Some(count), 1, CANDIDATES)
+}
+
+pub(super) fn check_place(place: Option<u32>, shots: u32) -> Check {
+    within("place", place, 0, shots)
+}
+
+/// A new order names every shot once.
+pub(super) fn check_order(known: &[ShotId], order: &[ShotId]) -> Check {
+    let sorted = |shots: &[ShotId]| {
+        let mut shots = shots.to_vec();
+        shots.sort_unstable();
+        shots
+    };
+    if sorted(known) == sorted(order) {
+        return Ok(());
+    }
+    invalid("shots", "must name every shot of the project once, and no other")
 }
 
 pub(super) fn check_parameters(parameters: &Parameters) -> Check {

@@ -12,11 +12,14 @@ mod state;
 mod tests;
 mod workflow;
 
-pub use command::{Command, CreateProject, Envelope, ForkProject, Parameters, ProjectPatch, ShotPatch};
+pub use command::{
+    Command, CreateProject, EarlierTake, Envelope, ForkProject, Generate, Only, Parameters, ProjectPatch,
+    ShotPatch,
+};
 pub use content::{Content, ContentShot, ContentTake};
 pub use error::ProjectError;
 pub use event::*;
-pub use state::{Film, Lifecycle, Project, Shot, Status, Take, Task, TaskState};
+pub use state::{Batch, ChildState, Film, Lifecycle, Project, Shot, Status, Take, Task, TaskState};
 pub use workflow::MAX_ATTEMPTS;
 
 use cqrs_es::Aggregate;

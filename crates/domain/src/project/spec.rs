@@ -1,7 +1,7 @@
 //! What each task asks for by today's content, and what has become stale by it.
 
 use super::command::Parameters;
-use super::state::{Project, Shot, Status, Task, TaskState};
+use super::state::{Project, Shot, Status, Take, Task, TaskState};
 use crate::ids::{ShotId, TaskId};
 use crate::job::{
     FilmMusic, FilmShot, FilmSpec, FilmVisual, FilmVoice, ImageSpec, Kind, Spec, StoryboardSpec, TtsSpec,
@@ -46,10 +46,7 @@ impl Project {
         if kind == Kind::Tts && !has_words(shot) {
             return false;
         }
-        let outdated = shot.take(kind).is_some_and(|take| {
-            self.spec_of(kind, Some(shot.id), &take.parameters).map(|spec| spec.hash())
-                != Some(take.spec_hash.clone())
-        });
+        let outdated = shot.take(kind).is_some_and(|take| !self.asks_for(shot, kind, take));
         outdated || (kind == Kind::Video && shot.video.is_some() && self.is_stale(shot, Kind::Image))
     }
 
@@ -191,7 +188,7 @@ impl Project {
     }
 
     fn film_shot(&self, shot: &Shot) -> FilmShot {
-        let visual = film_visual(shot);
+        let visual = self.film_visual(shot);
         let voice = shot.voice.as_ref().filter(|_| has_words(shot));
         FilmShot {
             shot_id: shot.origin(),
@@ -207,13 +204,40 @@ impl Project {
         }
     }
 
+    /// The clip when it moves today's picture, else the picture, else whatever there is.
+    fn film_visual(&self, shot: &Shot) -> FilmVisual {
+        let clip = shot.video.as_ref().map(|take| FilmVisual::Clip {
+            clip: take.asset.key.clone(),
+            duration_seconds: take.asset.duration_seconds.unwrap_or(0.0),
+        });
+        let still = shot.image.as_ref().map(|take| FilmVisual::Still { picture: take.asset.key.clone() });
+        let clip_comes_first = match (&shot.video, &shot.image) {
+            (Some(video), Some(image)) => {
+                video.selected_at > image.selected_at || self.asks_for(shot, Kind::Video, video)
+            }
+            _ => true,
+        };
+        let (first, second) = if clip_comes_first { (clip, still) } else { (still, clip) };
+        first.or(second).unwrap_or(FilmVisual::Card)
+    }
+
+    /// Whether a take is what today's content asks for.
+    fn asks_for(&self, shot: &Shot, kind: Kind, take: &Take) -> bool {
+        let today = self.spec_of(kind, Some(shot.id), &take.parameters);
+        today.is_some_and(|spec| spec.hash() == take.spec_hash)
+    }
+
     fn film_music(&self) -> FilmMusic {
-        let mood = match self.settings.music {
+        let mood = match (self.settings.music, &self.music) {
+            (Music::Own, Some(music)) => return FilmMusic::Asset { asset: music.key.clone() },
+            (music, _) => music,
+        };
+        let mood = match mood {
             Music::None => return FilmMusic::None,
             Music::Calm => Mood::Calm,
             Music::Tense => Mood::Tense,
             Music::Bright => Mood::Bright,
-            Music::Auto => self.prevailing_mood(),
+            Music::Auto | Music::Own => self.prevailing_mood(),
         };
         FilmMusic::Mood { mood }
     }
@@ -230,19 +254,4 @@ impl Project {
 
 fn has_words(shot: &Shot) -> bool {
     !shot.narration.trim().is_empty()
-}
-
-/// The clip when it moves today's picture, else the picture, else whatever there is.
-fn film_visual(shot: &Shot) -> FilmVisual {
-    let clip = shot.video.as_ref().map(|take| FilmVisual::Clip {
-        clip: take.asset.key.clone(),
-        duration_seconds: take.asset.duration_seconds.unwrap_or(0.0),
-    });
-    let still = shot.image.as_ref().map(|take| FilmVisual::Still { picture: take.asset.key.clone() });
-    let clip_is_newest = match (&shot.video, &shot.image) {
-        (Some(video), Some(image)) => video.selected_at > image.selected_at,
-        _ => true,
-    };
-    let (first, second) = if clip_is_newest { (clip, still) } else { (still, clip) };
-    first.or(second).unwrap_or(FilmVisual::Card)
 }

@@ -1,16 +1,23 @@
 //! The state that events add up to.
 
+mod arrangement;
+mod batches;
+mod takes;
+
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::command::Parameters;
-use super::event::{AdoptedShot, CancelReason, Event, ProjectCreated, TaskFinished, TaskPlanned, TaskQueued};
+use super::event::{CancelReason, Event, ProjectCreated, TaskPlanned, TaskQueued};
 use super::workflow::MAX_ATTEMPTS;
 use crate::asset::Asset;
 use crate::ids::{ClaimId, ShotId, TakeId, TaskId};
 use crate::job::{Kind, MadeWith, SpecHash};
-use crate::settings::{Mood, Settings, Transition};
+use crate::settings::{Mood, Music, Settings, Transition};
+
+pub use batches::{Batch, ChildState};
 
 /// A project as its events have made it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -22,6 +29,9 @@ pub struct Project {
     /// Whom it belongs to; nobody in particular when it was started without authentication.
     #[serde(default)]
     pub owner: Option<String>,
+    /// When it went to the trash, if it is there and that is known.
+    #[serde(default)]
+    pub deleted_at: Option<DateTime<Utc>>,
     /// Up to 200 characters.
     pub title: String,
     /// Free text.
@@ -42,8 +52,17 @@ pub struct Project {
     pub revised: u64,
     /// In their order.
     pub shots: Vec<Shot>,
+    /// Version at which shots last came, went or changed places.
+    #[serde(default)]
+    pub arranged: u64,
+    /// The user's own music.
+    #[serde(default)]
+    pub music: Option<Asset>,
     /// Open tasks, and ended ones that may be retried: at most one ended task a kind and shot.
     pub tasks: BTreeMap<TaskId, Task>,
+    /// Work that is followed as one task; only what has open children.
+    #[serde(default)]
+    pub batches: BTreeMap<TaskId, Batch>,
     /// How many tasks the project ever had.
     #[serde(default)]
     pub tasks_made: u32,
@@ -63,6 +82,8 @@ pub enum Lifecycle {
     Active,
     /// It is in the trash.
     Deleted,
+    /// It was in the trash for too long, and is given up.
+    Purged,
 }
 
 /// Where a project stands as a whole.
@@ -116,6 +137,12 @@ pub struct Shot {
     pub transition: Option<Transition>,
     /// Minimum length in seconds.
     pub duration_seconds: Option<f64>,
+    /// Its place in the storyboard that it comes from, from 0; absent when it was added by hand.
+    #[serde(default)]
+    pub slot: Option<u32>,
+    /// Whether somebody edited it, or chose or uploaded a take of it.
+    #[serde(default)]
+    pub edited: bool,
     /// A locked shot is not generated again.
     pub locked: bool,
     /// Version at which its content last changed.
@@ -216,9 +243,12 @@ impl Task {
         (self.max_attempts + 1).saturating_sub(MAX_ATTEMPTS)
     }
 
-    /// Whether this is of the same kind and shot as another.
-    fn same_work(&self, kind: Kind, shot: Option<ShotId>) -> bool {
-        self.kind == kind && self.shot == shot && self.slot.is_none()
+    /// Whether this is of the same kind and shot as another, and the same candidate of it.
+    fn same_work(&self, kind: Kind, shot: Option<ShotId>, candidate: Option<u32>) -> bool {
+        self.kind == kind
+            && self.shot == shot
+            && self.slot.is_none()
+            && self.parameters.candidate == candidate
     }
 }
 
@@ -248,27 +278,6 @@ impl Shot {
     }
 }
 
-impl From<&AdoptedShot> for Shot {
-    fn from(shot: &AdoptedShot) -> Self {
-        Self {
-            id: shot.id,
-            origin: None,
-            title: shot.title.clone(),
-            prompt: shot.prompt.clone(),
-            negative_prompt: String::new(),
-            narration: shot.narration.clone(),
-            mood: shot.mood,
-            transition: None,
-            duration_seconds: None,
-            locked: false,
-            revised: 0,
-            image: None,
-            video: None,
-            voice: None,
-        }
-    }
-}
-
 /// What events do. Evolving never fails: an event is a fact.
 impl Project {
     /// The state after an event.
@@ -293,30 +302,51 @@ impl Project {
                 self.story.clone_from(&event.story);
                 self.revised = self.version;
             }
-            Event::ProjectDeleted(_) => self.lifecycle = Lifecycle::Deleted,
             Event::ProjectAssigned(event) => self.owner = Some(event.owner.clone()),
             Event::ProjectRestored(event) => self.restore(event),
             Event::ProjectForked(event) => self.fork(event),
             Event::ProjectImported(_) => self.owner = None,
-            Event::StoryboardAdopted(event) => {
-                if self.title != event.title {
-                    self.title.clone_from(&event.title);
-                    self.revised = self.version;
-                }
-                self.language = Some(event.language.clone());
-                self.storyboard = Some(event.spec_hash.clone());
-                let revised = self.version;
-                self.shots = event.shots.iter().map(|shot| Shot { revised, ..Shot::from(shot) }).collect();
-                self.bind_ended();
+            Event::ProjectDeleted(event) => {
+                self.lifecycle = Lifecycle::Deleted;
+                self.deleted_at = event.at;
             }
-            Event::ShotPromptRevised(event) => self.revise_shot(event.shot_id, |shot| {
+            Event::ProjectUndeleted(_) => {
+                self.lifecycle = Lifecycle::Active;
+                self.deleted_at = None;
+            }
+            Event::ProjectPurged(_) => self.lifecycle = Lifecycle::Purged,
+            Event::ShotCountRevised(event) => {
+                self.shot_count = Some(event.shot_count);
+                self.revised = self.version;
+            }
+            Event::MusicUploaded(event) => {
+                self.music = Some(event.asset.clone());
+                self.settings.music = Music::Own;
+                self.revised = self.version;
+            }
+            Event::MusicRemoved(_) => {
+                self.music = None;
+                self.settings.music = Music::Auto;
+                self.revised = self.version;
+            }
+            shot_event => self.evolve_shots(shot_event),
+        }
+    }
+
+    fn evolve_shots(&mut self, event: &Event) {
+        match event {
+            Event::StoryboardAdopted(event) => self.adopt(event),
+            Event::ShotAdded(event) => self.add_shot(event),
+            Event::ShotRemoved(event) => self.remove_shot(event.shot_id),
+            Event::ShotsReordered(event) => self.reorder(&event.shots),
+            Event::ShotPromptRevised(event) => self.edit_shot(event.shot_id, |shot| {
                 shot.prompt.clone_from(&event.prompt);
                 shot.negative_prompt.clone_from(&event.negative_prompt);
             }),
-            Event::ShotNarrationRevised(event) => self.revise_shot(event.shot_id, |shot| {
+            Event::ShotNarrationRevised(event) => self.edit_shot(event.shot_id, |shot| {
                 shot.narration.clone_from(&event.narration);
             }),
-            Event::ShotDetailsRevised(event) => self.revise_shot(event.shot_id, |shot| {
+            Event::ShotDetailsRevised(event) => self.edit_shot(event.shot_id, |shot| {
                 shot.title.clone_from(&event.title);
                 shot.mood = event.mood;
                 shot.transition = event.transition;
@@ -324,12 +354,18 @@ impl Project {
             }),
             Event::ShotLocked(event) => self.revise_shot(event.shot_id, |shot| shot.locked = true),
             Event::ShotUnlocked(event) => self.revise_shot(event.shot_id, |shot| shot.locked = false),
-            task_event => self.evolve_task(task_event),
+            Event::TakeSelected(event) => self.choose(event),
+            Event::TakeUploaded(event) => self.upload(event),
+            task_event => {
+                self.evolve_task(task_event);
+                self.follow_batches(task_event);
+            }
         }
     }
 
     fn evolve_task(&mut self, event: &Event) {
         match event {
+            Event::BatchPlanned(event) => self.begin_batch(event),
             Event::TaskPlanned(event) => self.plan(event),
             Event::TaskQueued(event) => self.queue(event),
             Event::TaskStarted(event) => self.with_task(event.task_id, |task| {
@@ -377,6 +413,14 @@ impl Project {
         self.revised = self.version;
     }
 
+    /// What somebody did by hand is kept when the storyboard is made again.
+    fn edit_shot(&mut self, id: ShotId, change: impl FnOnce(&mut Shot)) {
+        self.revise_shot(id, |shot| {
+            change(shot);
+            shot.edited = true;
+        });
+    }
+
     fn revise_shot(&mut self, id: ShotId, change: impl FnOnce(&mut Shot)) {
         let version = self.version;
         if let Some(shot) = self.shots.iter_mut().find(|shot| shot.id == id) {
@@ -392,8 +436,7 @@ impl Project {
     }
 
     fn plan(&mut self, event: &TaskPlanned) {
-        self.tasks_made += u32::from(!self.tasks.contains_key(&event.task_id));
-        self.forget_ended(event.kind, event.shot_id);
+        self.make_room(event.task_id, event.kind, event.shot_id, &event.parameters);
         self.tasks.insert(
             event.task_id,
             Task {
@@ -412,8 +455,7 @@ impl Project {
     }
 
     fn queue(&mut self, event: &TaskQueued) {
-        self.tasks_made += u32::from(!self.tasks.contains_key(&event.task_id));
-        self.forget_ended(event.kind, event.shot_id);
+        self.make_room(event.task_id, event.kind, event.shot_id, &event.parameters);
         let shot = event.shot_id.and_then(|id| self.shot(id));
         let replaces = shot.and_then(|shot| shot.take(event.kind)).map(|take| take.id);
         let own_film = || self.spec_of(Kind::Film, None, &Parameters::default()).map(|spec| spec.hash());
@@ -439,48 +481,26 @@ impl Project {
 
     fn end(&mut self, id: TaskId, state: TaskState) {
         let Some(task) = self.tasks.remove(&id) else { return };
-        self.forget_ended(task.kind, task.shot);
-        self.tasks.insert(id, Task { state, ..task });
-    }
-
-    /// Tasks that were cancelled before the storyboard came become those of its shots, so that they can be
-    /// retried; those of shots that did not come are forgotten.
-    fn bind_ended(&mut self) {
-        let shots: Vec<ShotId> = self.shots.iter().map(|shot| shot.id).collect();
-        let shot_at = |slot: u32| usize::try_from(slot).ok().and_then(|slot| shots.get(slot).copied());
-        self.tasks.retain(|_, task| match task.slot {
-            Some(slot) if !task.is_open() => {
-                task.slot = None;
-                task.shot = shot_at(slot);
-                task.shot.is_some()
-            }
-            _ => true,
-        });
+        self.forget_ended(task.kind, task.shot, task.parameters.candidate);
+        let is_gone = task.shot.is_some_and(|shot| self.shot(shot).is_none());
+        if !is_gone {
+            self.tasks.insert(id, Task { state, ..task });
+        }
     }
 
     /// Ended tasks make room for newer work of the same kind and shot, which keeps the state small.
-    fn forget_ended(&mut self, kind: Kind, shot: Option<ShotId>) {
-        self.tasks.retain(|_, task| task.is_open() || !task.same_work(kind, shot));
+    fn forget_ended(&mut self, kind: Kind, shot: Option<ShotId>, candidate: Option<u32>) {
+        self.tasks.retain(|_, task| task.is_open() || !task.same_work(kind, shot, candidate));
     }
 
-    fn finish(&mut self, event: &TaskFinished) {
-        let Some(task) = self.tasks.remove(&event.task_id) else { return };
-        let Some(made) = event.take.as_ref().filter(|take| take.selected) else { return };
-        let take = Take {
-            id: made.take_id,
-            asset: made.asset.clone(),
-            spec_hash: event.spec_hash.clone(),
-            parameters: task.parameters,
-            made_with: event.made_with.clone(),
-            selected_at: self.version,
-        };
-        self.select(made.shot_id, task.kind, take);
-    }
-
-    fn select(&mut self, shot: ShotId, kind: Kind, take: Take) {
-        let shot = self.shots.iter_mut().find(|known| known.id == shot);
-        if let Some(place) = shot.and_then(|shot| shot.take_mut(kind)) {
-            *place = Some(take);
+    /// A new task of a shot takes the place of all ended candidates of its kind; one that is queued again,
+    /// that of itself.
+    fn make_room(&mut self, id: TaskId, kind: Kind, shot: Option<ShotId>, parameters: &Parameters) {
+        let is_new = !self.tasks.contains_key(&id);
+        self.tasks_made += u32::from(is_new);
+        self.forget_ended(kind, shot, parameters.candidate);
+        if is_new && shot.is_some() && parameters.candidate.is_none() {
+            self.tasks.retain(|_, task| task.is_open() || (task.kind, task.shot) != (kind, shot));
         }
     }
 }

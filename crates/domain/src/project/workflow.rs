@@ -1,40 +1,46 @@
 //! What follows from what: the policy that turns one fact into the next, decided in the same commit.
 
 use super::command::Parameters;
-use super::event::{CancelReason, Event, TaskCancelled, TaskFinished, TaskPlanned, TaskQueued};
-use super::state::{Lifecycle, Project, Task, TaskState};
+use super::event::{
+    BatchPlanned, CancelReason, Event, TaskCancelled, TaskFailed, TaskFinished, TaskPlanned, TaskQueued,
+};
+use super::state::{Batch, ChildState, Lifecycle, Project, Task, TaskState};
+use crate::hash::hash_json;
 use crate::ids::{NewIds, ShotId, TaskId};
-use crate::job::{Kind, Spec};
+use crate::job::{Failure, Kind, MadeWith, Spec, SpecHash};
 
 /// Attempts that a task has before it fails for good: the first and 3 retries.
 pub const MAX_ATTEMPTS: u32 = 4;
 
 /// The facts, and what follows from them, and what follows from that.
 pub(super) fn with_consequences(before: &Project, facts: Vec<Event>, ids: &mut NewIds) -> Vec<Event> {
-    if facts.iter().any(queues_nothing) || !facts.iter().any(may_have_consequences) {
+    if !facts.iter().any(may_have_consequences) {
         return facts;
     }
+    let settles_all = facts.iter().any(queues_nothing);
     let mut project = before.clone();
     let mut events = Vec::with_capacity(facts.len());
     let mut news = facts;
     while !news.is_empty() {
         news.iter().for_each(|event| project.evolve(event));
-        let next = consequences(&project, &news, ids);
+        let next = if settles_all { Vec::new() } else { consequences((before, &project), &news, ids) };
         events.append(&mut news);
         news = next;
     }
+    events.extend(project.batches.iter().filter_map(|(id, batch)| ended(*id, batch)));
     events
 }
 
-fn consequences(project: &Project, news: &[Event], ids: &mut NewIds) -> Vec<Event> {
+fn consequences((before, project): (&Project, &Project), news: &[Event], ids: &mut NewIds) -> Vec<Event> {
     let mut events = Vec::new();
     for event in news {
         if let Event::StoryboardAdopted(_) = event {
-            events.extend(unblock_shots(project, ids));
+            events.extend(unblock_shots((before, project), ids));
+            events.extend(cancel_work_on_shots_that_are_gone(project));
         }
     }
     events.extend(cancel_superseded(project, news));
-    if events.is_empty() && news.iter().any(ends_a_task) {
+    if events.is_empty() && news.iter().any(may_free_others) {
         events.extend(cancel_what_waited_in_vain(project));
         if events.is_empty() {
             events.extend(queue_what_waited(project));
@@ -56,8 +62,42 @@ fn may_have_consequences(event: &Event) -> bool {
     !matches!(event, Event::TaskStarted(_) | Event::TaskRetryScheduled(_) | Event::TaskDeferred(_))
 }
 
-fn ends_a_task(event: &Event) -> bool {
-    matches!(event, Event::TaskFinished(_) | Event::TaskFailed(_) | Event::TaskCancelled(_))
+/// What waits, or is complete, may go on after these.
+fn may_free_others(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::TaskFinished(_)
+            | Event::TaskFailed(_)
+            | Event::TaskCancelled(_)
+            | Event::ShotRemoved(_)
+            | Event::TakeSelected(_)
+            | Event::TakeUploaded(_)
+    )
+}
+
+/// How a batch ends when the last of its children has: as failed when one of them did.
+fn ended(id: TaskId, batch: &Batch) -> Option<Event> {
+    let count = |state| batch.count(state);
+    if count(ChildState::Open) > 0 {
+        return None;
+    }
+    let children: Vec<&TaskId> = batch.children.keys().collect();
+    let (failed, finished) = (count(ChildState::Failed), count(ChildState::Finished));
+    Some(if failed > 0 {
+        let message = format!("{failed} of {} tasks failed", children.len());
+        TaskFailed { task_id: id, attempt: 1, failure: Failure::fail("children_failed", message) }.into()
+    } else if finished > 0 || children.is_empty() {
+        TaskFinished {
+            task_id: id,
+            attempt: 1,
+            spec_hash: SpecHash(hash_json("batch/1", &children)),
+            take: None,
+            made_with: MadeWith::default(),
+        }
+        .into()
+    } else {
+        TaskCancelled { task_id: id, reason: CancelReason::DependencyFailed }.into()
+    })
 }
 
 /// Whether an event may change what a task asks for. Narrow, so that a result costs no look at every task.
@@ -69,7 +109,16 @@ fn touches(event: &Event, task: &Task) -> bool {
         | Event::ShotPromptRevised(_)
         | Event::ShotNarrationRevised(_)
         | Event::ShotDetailsRevised(_)
+        | Event::ShotCountRevised(_)
+        | Event::StoryboardAdopted(_)
         | Event::ProjectRenamed(_) => true,
+        Event::ShotAdded(_)
+        | Event::ShotRemoved(_)
+        | Event::ShotsReordered(_)
+        | Event::MusicUploaded(_)
+        | Event::MusicRemoved(_) => task.kind == Kind::Film,
+        Event::TakeSelected(event) => task.kind == Kind::Film || task.shot == Some(event.shot_id),
+        Event::TakeUploaded(event) => task.kind == Kind::Film || task.shot == Some(event.shot_id),
         Event::TaskFinished(TaskFinished { take: Some(take), .. }) => {
             take.selected && (task.kind == Kind::Film || task.shot == Some(take.shot_id))
         }
@@ -80,9 +129,13 @@ fn touches(event: &Event, task: &Task) -> bool {
 
 /// A finished storyboard unblocks all pictures and narrations at once: those planned for its places,
 /// and new ones where more shots came than were asked for.
-fn unblock_shots(project: &Project, ids: &mut NewIds) -> Vec<Event> {
+/// Shots that were there before need nothing.
+fn unblock_shots((before, project): (&Project, &Project), ids: &mut NewIds) -> Vec<Event> {
     let mut events = Vec::new();
-    for (slot, shot) in (0_u32..).zip(&project.shots) {
+    let mut slots = Vec::new();
+    for shot in project.shots.iter().filter(|shot| before.shot(shot.id).is_none()) {
+        let Some(slot) = shot.slot else { continue };
+        slots.push(slot);
         for kind in [Kind::Image, Kind::Tts] {
             let planned = planned_for(project, kind, slot, shot.id);
             if planned.is_some_and(|(_, task)| !task.is_open()) {
@@ -104,10 +157,19 @@ fn unblock_shots(project: &Project, ids: &mut NewIds) -> Vec<Event> {
             }
         }
     }
-    let shots = u32::try_from(project.shots.len()).unwrap_or(u32::MAX);
-    let surplus = project.open_tasks().filter(|(_, task)| task.slot.is_some_and(|slot| slot >= shots));
+    let surplus =
+        project.open_tasks().filter(|(_, task)| task.slot.is_some_and(|slot| !slots.contains(&slot)));
     events.extend(surplus.map(|(id, _)| TaskCancelled { task_id: id, reason: CancelReason::Surplus }.into()));
     events
+}
+
+fn cancel_work_on_shots_that_are_gone(project: &Project) -> Vec<Event> {
+    let is_gone = |task: &Task| task.shot.is_some_and(|shot| project.shot(shot).is_none());
+    project
+        .open_tasks()
+        .filter(|(_, task)| is_gone(task))
+        .map(|(id, _)| TaskCancelled { task_id: id, reason: CancelReason::Superseded }.into())
+        .collect()
 }
 
 /// The task of a place in the storyboard: open, or the new shot's already when somebody cancelled it.
@@ -138,13 +200,15 @@ fn is_overtaken(project: &Project, task: &Task) -> bool {
 /// shots; only without a storyboard there is none.
 fn cancel_what_waited_in_vain(project: &Project) -> Vec<Event> {
     let lost = |id: &TaskId| project.tasks.get(id).filter(|task| !task.is_open()).map(|task| task.kind);
+    let is_storyboard = |(_, task): (TaskId, &Task)| task.kind == Kind::Storyboard;
+    let no_shots_come = project.shots.is_empty() && !project.open_tasks().any(is_storyboard);
     project
         .open_tasks()
         .filter(|(_, task)| task.state == TaskState::Blocked)
         .filter(|(_, task)| {
             let mut lost_kinds = task.depends_on.iter().filter_map(lost);
             if task.kind == Kind::Film {
-                lost_kinds.any(|kind| kind == Kind::Storyboard)
+                no_shots_come || lost_kinds.any(|kind| kind == Kind::Storyboard)
             } else {
                 lost_kinds.next().is_some()
             }
@@ -190,6 +254,21 @@ fn render_when_complete(project: &Project, ids: &mut NewIds) -> Option<Event> {
 /// A clip that waits for its picture.
 pub(super) fn planned_clip(id: TaskId, shot: ShotId, picture: TaskId, parameters: Parameters) -> Event {
     planned(id, Kind::Video, Some(shot), vec![picture], parameters)
+}
+
+/// Tasks that are followed as one.
+pub(super) fn planned_batch(id: TaskId, kind: Kind, children: Vec<TaskId>) -> Event {
+    BatchPlanned { task_id: id, kind, children }.into()
+}
+
+/// The tasks of a kind that events queue or plan.
+pub(super) fn made_by(events: &[Event], kind: Kind) -> Vec<TaskId> {
+    let task = |event: &Event| match event {
+        Event::TaskQueued(event) if event.kind == kind => Some(event.task_id),
+        Event::TaskPlanned(event) if event.kind == kind => Some(event.task_id),
+        _ => None,
+    };
+    events.iter().filter_map(task).collect()
 }
 
 /// A film that waits for what its shots still need.

@@ -15,7 +15,7 @@ use super::tail::{Place, Recorded};
 use super::views::films::FilmRow;
 use super::views::projects::ProjectRow;
 use super::views::shots::ShotRow;
-use super::views::takes::TakeRow;
+use super::views::takes::{TakeChange, TakeRow};
 use super::views::tasks::{self, TaskRow, TaskRows, task_of};
 use super::views::{films, projects, shots, takes};
 use super::{PostgresError, checkpoint};
@@ -42,6 +42,7 @@ struct Changes {
     gone_shots: Vec<(ProjectId, ShotId)>,
     tasks: TaskRows,
     takes: Vec<TakeRow>,
+    take_changes: Vec<TakeChange>,
     films: Vec<FilmRow>,
 }
 
@@ -91,7 +92,9 @@ impl Projection {
         let mut by_project: HashMap<ProjectId, Vec<&Recorded>> = HashMap::new();
         for recorded in page {
             tasks::apply(&mut changes.tasks, recorded);
-            changes.takes.extend(TakeRow::from_event(recorded));
+            let task = task_of(&recorded.event).and_then(|id| changes.tasks.get(&id));
+            changes.takes.extend(TakeRow::from_event(recorded, task));
+            changes.take_changes.extend(TakeChange::from_event(recorded));
             by_project.entry(recorded.project).or_default().push(recorded);
         }
         for (project, events) in by_project {
@@ -168,6 +171,9 @@ impl Projection {
         shots::remove(&mut transaction, &changes.gone_shots).await?;
         tasks::write(&mut transaction, changes.tasks.values()).await?;
         takes::write(&mut transaction, &changes.takes).await?;
+        for change in &changes.take_changes {
+            change.apply(&mut transaction).await?;
+        }
         films::write(&mut transaction, &changes.films).await?;
         projects::write(&mut transaction, &changes.projects).await?;
         transaction.commit().await.map_err(PostgresError::during("commit a page"))
@@ -185,7 +191,12 @@ pub(super) fn touched_shots(
         | Event::SettingsRevised(_)
         | Event::StoryboardAdopted(_)
         | Event::ProjectRestored(_)
-        | Event::ProjectForked(_) => state.shots.iter().map(|shot| shot.id).collect(),
+        | Event::ProjectForked(_)
+        | Event::ShotAdded(_)
+        | Event::ShotRemoved(_)
+        | Event::ShotsReordered(_) => state.shots.iter().map(|shot| shot.id).collect(),
+        Event::TakeSelected(event) => vec![event.shot_id],
+        Event::TakeUploaded(event) => vec![event.shot_id],
         Event::ShotPromptRevised(event) => vec![event.shot_id],
         Event::ShotNarrationRevised(event) => vec![event.shot_id],
         Event::ShotDetailsRevised(event) => vec![event.shot_id],

@@ -155,7 +155,7 @@ async fn generate<B: Into<Parameters>>(
     kind: Kind,
     body: Json<B>,
 ) -> Result<Response, Problem> {
-    let command = Command::GenerateTake { shot, kind, parameters: body.value.into() };
+    let command = Command::GenerateTake { shot, kind, parameters: body.value.into(), candidates: 1 };
     let executed = app.execute(&caller, project, command, body.digest).await?;
     let task = app.task_of(&executed, &Wanted { kind, shot: Some(shot), parameters: None }).await?;
     task_answer(&app, StatusCode::ACCEPTED, task, executed.receipt.version, &base).await

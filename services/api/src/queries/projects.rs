@@ -23,6 +23,9 @@ const LOOKS: usize = 4;
 const STATUSES: [Status; 5] =
     [Status::Created, Status::Storyboard, Status::Generating, Status::Ready, Status::Failed];
 
+/// Lists the trash.
+const DELETED: &str = "deleted";
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
@@ -79,7 +82,9 @@ fn filter(parameters: Parameters, limit: i64) -> Result<Filter, Problem> {
     let before = parameters.cursor.as_deref().map(cursor::decode).transpose()?;
     let before = before.map(|(at, id)| (at, ProjectId(id)));
     let text = search_text(parameters.q)?;
-    Ok(Filter { owners: Owners::All, text, status: known_status(parameters.status)?, before, limit })
+    let deleted = parameters.status.as_deref() == Some(DELETED);
+    let status = known_status(parameters.status.filter(|_| !deleted))?;
+    Ok(Filter { owners: Owners::All, text, status, before, deleted, limit })
 }
 
 fn search_text(q: Option<String>) -> Result<Option<String>, Problem> {
@@ -96,9 +101,10 @@ fn search_text(q: Option<String>) -> Result<Option<String>, Problem> {
 
 fn known_status(status: Option<String>) -> Result<Option<String>, Problem> {
     match status {
-        Some(word) if STATUSES.iter().all(|status| status.as_str() != word) => {
-            Err(Problem::invalid("status", "must be one of: created, storyboard, generating, ready, failed"))
-        }
+        Some(word) if STATUSES.iter().all(|status| status.as_str() != word) => Err(Problem::invalid(
+            "status",
+            "must be one of: created, storyboard, generating, ready, failed, deleted",
+        )),
         status => Ok(status),
     }
 }
@@ -116,7 +122,7 @@ mod tests {
     #[test]
     fn words_that_mean_nothing_are_refused_by_name() {
         let field = |result: Result<Filter, Problem>| result.unwrap_err().errors[0].field.clone();
-        assert_eq!(field(ask(|p| p.status = Some("deleted".to_owned()))), "status");
+        assert_eq!(field(ask(|p| p.status = Some("lost".to_owned()))), "status");
         assert_eq!(field(ask(|p| p.sort = Some("title; DROP TABLE".to_owned()))), "sort");
         assert_eq!(field(ask(|p| p.q = Some("a\0b".to_owned()))), "q");
         assert_eq!(field(ask(|p| p.q = Some("長".repeat(201)))), "q");

@@ -39,7 +39,7 @@ impl Project {
 
     /// Version at which anything that a restore overwrites was last revised.
     fn content_revised(&self) -> u64 {
-        self.shots.iter().map(|shot| shot.revised).fold(self.revised, u64::max)
+        self.shots.iter().map(|shot| shot.revised).fold(self.revised.max(self.arranged), u64::max)
     }
 }
 

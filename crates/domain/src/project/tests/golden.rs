@@ -45,6 +45,9 @@ fn parameters() -> Parameters {
         speed: Some(0.9),
         quality: Some(Quality::Preview),
         on_missing: Some(OnMissing::Skip),
+        // Added later: what does not say them is stored as before.
+        candidate: None,
+        force: None,
     }
 }
 
@@ -61,7 +64,8 @@ fn settings() -> Settings {
 
 /// One event of every type, with every optional field set.
 fn samples() -> Vec<Event> {
-    [project_samples(), content_samples(), shot_samples(), task_samples(), result_samples()].concat()
+    [project_samples(), content_samples(), shot_samples(), take_samples(), task_samples(), result_samples()]
+        .concat()
 }
 
 fn project_samples() -> Vec<Event> {
@@ -81,7 +85,12 @@ fn project_samples() -> Vec<Event> {
         StyleRevised { style: "watercolor".to_owned() }.into(),
         SettingsRevised { settings: settings() }.into(),
         StoryRevised { story: "Another story.".to_owned() }.into(),
-        ProjectDeleted {}.into(),
+        ProjectDeleted { at: None }.into(),
+        ProjectUndeleted {}.into(),
+        ProjectPurged {}.into(),
+        ShotCountRevised { shot_count: 12 }.into(),
+        MusicUploaded { asset: asset("music", 1, "mp3") }.into(),
+        MusicRemoved {}.into(),
         StoryboardAdopted {
             task_id: TASK,
             spec_hash: spec_hash(),
@@ -105,7 +114,12 @@ fn content() -> Content {
         asset: asset(kind, 1, extension),
         spec_hash: spec_hash(),
         parameters: parameters(),
-        made_with: MadeWith { provider: "builtin".to_owned(), model: None, seed: Some(7), millis: 1_234 },
+        made_with: MadeWith {
+            provider: "builtin".to_owned(),
+            seed: Some(7),
+            millis: 1_234,
+            ..MadeWith::default()
+        },
     };
     Content {
         title: "The lamp".to_owned(),
@@ -116,6 +130,7 @@ fn content() -> Content {
         settings: settings(),
         language: Some("en".to_owned()),
         storyboard: Some(spec_hash()),
+        music: None,
         shots: vec![ContentShot {
             id: SHOT,
             origin: Some(ShotId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0005))),
@@ -126,6 +141,8 @@ fn content() -> Content {
             mood: Mood::Tense,
             transition: Some(Transition::SlideLeft),
             duration_seconds: Some(6.5),
+            slot: None,
+            edited: false,
             locked: true,
             image: Some(take("image", "png")),
             video: Some(take("video", "mp4")),
@@ -164,6 +181,52 @@ fn shot_samples() -> Vec<Event> {
         .into(),
         ShotLocked { shot_id: SHOT }.into(),
         ShotUnlocked { shot_id: SHOT }.into(),
+        ShotAdded {
+            shot_id: SHOT,
+            place: 1,
+            title: "Dawn".to_owned(),
+            prompt: "A lighthouse at dawn".to_owned(),
+            negative_prompt: "people".to_owned(),
+            narration: "The light came back.".to_owned(),
+            mood: Mood::Bright,
+            transition: Some(Transition::Cut),
+            duration_seconds: Some(6.5),
+        }
+        .into(),
+        ShotRemoved { shot_id: SHOT }.into(),
+        ShotsReordered { shots: vec![SHOT] }.into(),
+    ]
+}
+
+fn take_samples() -> Vec<Event> {
+    vec![
+        TakeSelected {
+            shot_id: SHOT,
+            kind: Kind::Image,
+            take_id: TAKE,
+            asset: asset("image", 1, "png"),
+            spec_hash: spec_hash(),
+            parameters: Parameters { candidate: Some(2), ..parameters() },
+            made_with: MadeWith {
+                provider: "sd".to_owned(),
+                model: Some("sd_turbo".to_owned()),
+                seed: Some(7),
+                millis: 1_234,
+                cost: Some(0.25),
+                degraded: Some("fallback provider".to_owned()),
+            },
+        }
+        .into(),
+        TakeUploaded {
+            shot_id: SHOT,
+            kind: Kind::Image,
+            take_id: TAKE,
+            asset: asset("image", 1, "png"),
+            spec_hash: spec_hash(),
+        }
+        .into(),
+        TakesExpired { takes: vec![TAKE] }.into(),
+        BatchPlanned { task_id: TASK, kind: Kind::Image, children: vec![TASK] }.into(),
     ]
 }
 
@@ -215,6 +278,7 @@ fn result_samples() -> Vec<Event> {
                 model: Some("joe".to_owned()),
                 seed: Some(7),
                 millis: 1_234,
+                ..MadeWith::default()
             },
         }
         .into(),
@@ -257,6 +321,12 @@ fn every_event_type_has_a_sample_and_a_golden_file_and_every_file_an_event_type(
 }
 
 #[test]
+fn a_deletion_says_when_since_it_can_be_taken_back() {
+    let stored = serde_json::to_value(ProjectDeleted { at: Some(start_of_time()) }).unwrap();
+    assert_eq!(stored, serde_json::json!({ "at": "2027-01-15T08:00:00Z" }));
+}
+
+#[test]
 fn an_event_of_an_unknown_type_is_not_read_as_another() {
     let unknown = serde_json::json!({ "ShotPainted": { "shotId": SHOT } });
     assert!(serde_json::from_value::<Event>(unknown).is_err());
@@ -271,6 +341,7 @@ fn every_reason_for_stopping_a_task_has_its_word() {
         (CancelReason::Surplus, "surplus"),
         (CancelReason::ProjectDeleted, "project_deleted"),
         (CancelReason::Imported, "imported"),
+        (CancelReason::ShotRemoved, "shot_removed"),
     ];
     for (reason, word) in words {
         assert_eq!(serde_json::to_value(reason).unwrap(), word);

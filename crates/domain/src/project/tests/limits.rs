@@ -45,8 +45,12 @@ fn generating(change: impl FnOnce(&mut Parameters)) -> &'static str {
     let mut told = Telling::complete(&["One."], Settings::default());
     let mut parameters = Parameters::default();
     change(&mut parameters);
-    let take =
-        Command::GenerateTake { shot: told.shot_id(1), kind: Kind::Image, parameters: parameters.clone() };
+    let take = Command::GenerateTake {
+        shot: told.shot_id(1),
+        kind: Kind::Image,
+        parameters: parameters.clone(),
+        candidates: 1,
+    };
     let generated = told.decide(take).map_or_else(field_of, |_| "");
     let rendered = told.decide(Command::RenderFilm { parameters }).map_or_else(field_of, |_| "");
     assert_eq!(generated, rendered, "both ways in are guarded alike");

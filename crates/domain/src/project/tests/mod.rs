@@ -1,6 +1,9 @@
 //! What the aggregate promises: every rule as given, when, then; the rest as properties of random histories.
 
+mod arranging;
 mod attempts;
+mod batches;
+mod choosing;
 mod creation;
 mod editing;
 mod film;

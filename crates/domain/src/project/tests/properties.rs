@@ -7,11 +7,11 @@ use proptest::sample::Index;
 
 use super::telling::{Telling, asset, claim, creation, envelope, failing, finishing, starting, storyboard};
 use crate::asset::Asset;
-use crate::ids::{ProjectId, ShotId, TaskId};
-use crate::job::{Kind, Output};
+use crate::ids::{ProjectId, ShotId, TakeId, TaskId};
+use crate::job::{Kind, MadeWith, Output};
 use crate::project::{
-    Command, Event, ForkProject, Lifecycle, Parameters, Project, ProjectPatch, Shot, ShotPatch, Task,
-    TaskState,
+    ChildState, Command, EarlierTake, Event, ForkProject, Generate, Lifecycle, Only, Parameters, Project,
+    ProjectPatch, Shot, ShotPatch, Task, TaskState,
 };
 use crate::settings::{Mood, OnMissing, Quality, Settings};
 
@@ -20,7 +20,16 @@ use crate::settings::{Mood, OnMissing, Quality, Settings};
 enum Step {
     Edit { shot: Index, edit: Edit, generate: bool },
     Project(u8),
-    Generate { shot: Index, kind: Kind, seed: Option<u32> },
+    Generate { shot: Index, kind: Kind, seed: Option<u32>, candidates: u32 },
+    GenerateMany { kinds: Vec<Kind>, only: Only },
+    RetryFailed,
+    Storyboard { force: bool, shot_count: Option<u32> },
+    Add { place: u32, words: u8, generate: bool },
+    Remove(Index),
+    Reverse,
+    Choose { shot: Index, kind: Kind },
+    Upload { shot: Index },
+    Music(bool),
     Render(u8),
     Cancel(Index),
     Retry(Index),
@@ -63,8 +72,13 @@ fn steps() -> impl Strategy<Value = Step> {
         10 => (index(), edits(), any::<bool>())
             .prop_map(|(shot, edit, generate)| Step::Edit { shot, edit, generate }),
         4 => (0..7_u8).prop_map(Step::Project),
-        6 => (index(), kind, prop::option::of(0..2_u32))
-            .prop_map(|(shot, kind, seed)| Step::Generate { shot, kind, seed }),
+        6 => (index(), kind.clone(), prop::option::of(0..2_u32), prop_oneof![3 => Just(1), 1 => 2..4_u32])
+            .prop_map(|(shot, kind, seed, candidates)| Step::Generate { shot, kind, seed, candidates }),
+        4 => bulk_steps(),
+        6 => arranging_steps(),
+        3 => (index(), kind).prop_map(|(shot, kind)| Step::Choose { shot, kind }),
+        2 => index().prop_map(|shot| Step::Upload { shot }),
+        1 => any::<bool>().prop_map(Step::Music),
         4 => (0..3_u8).prop_map(Step::Render),
         4 => index().prop_map(Step::Cancel),
         5 => index().prop_map(Step::Retry),
@@ -77,6 +91,26 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => index().prop_map(Step::Again),
         2 => index().prop_map(Step::Restore),
         1 => Just(Step::Delete),
+    ]
+}
+
+fn bulk_steps() -> impl Strategy<Value = Step> {
+    let kinds = prop::sample::subsequence(vec![Kind::Image, Kind::Video, Kind::Tts], 0..=3);
+    let only = prop::sample::select(vec![Only::Missing, Only::Stale, Only::Failed, Only::All]);
+    prop_oneof![
+        2 => (kinds, only).prop_map(|(kinds, only)| Step::GenerateMany { kinds, only }),
+        1 => Just(Step::RetryFailed),
+    ]
+}
+
+fn arranging_steps() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => (any::<bool>(), prop::option::of(1..4_u32))
+            .prop_map(|(force, shot_count)| Step::Storyboard { force, shot_count }),
+        2 => (0..3_u32, 0..3_u8, any::<bool>())
+            .prop_map(|(place, words, generate)| Step::Add { place, words, generate }),
+        1 => any::<Index>().prop_map(Step::Remove),
+        1 => Just(Step::Reverse),
     ]
 }
 
@@ -108,6 +142,7 @@ impl History {
             match event {
                 Event::TaskQueued(task) => self.tasks.push(task.task_id),
                 Event::TaskPlanned(task) => self.tasks.push(task.task_id),
+                Event::BatchPlanned(batch) => self.tasks.push(batch.task_id),
                 _ => {}
             }
         }
@@ -153,10 +188,20 @@ impl History {
                 Command::ReviseShot { shot: self.shot(shot), patch: shot_patch(&edit), generate }
             }
             Step::Project(which) => self.project_edit(which),
-            Step::Generate { shot, kind, seed } => {
+            Step::Generate { shot, kind, seed, candidates } => {
                 let parameters = Parameters { seed, ..Parameters::default() };
-                Command::GenerateTake { shot: self.shot(shot), kind, parameters }
+                Command::GenerateTake { shot: self.shot(shot), kind, parameters, candidates }
             }
+            Step::GenerateMany { kinds, only } => Command::Generate(Generate { kinds, shots: None, only }),
+            Step::RetryFailed => Command::RetryFailed,
+            Step::Storyboard { force, shot_count } => Command::MakeStoryboard { force, shot_count },
+            Step::Add { .. }
+            | Step::Remove(_)
+            | Step::Reverse
+            | Step::Choose { .. }
+            | Step::Upload { .. } => self.by_hand(step),
+            Step::Music(true) => Command::UploadMusic { asset: asset("music", 1, "mp3") },
+            Step::Music(false) => Command::RemoveMusic,
             Step::Render(which) => Command::RenderFilm { parameters: film_parameters(which) },
             Step::Cancel(task) => Command::CancelTask { task: self.task(task) },
             Step::Retry(task) => Command::RetryTask { task: self.task(task) },
@@ -196,6 +241,29 @@ impl History {
         Command::RestoreProject { version: version as u64 + 1, content: Box::new(past.content()) }
     }
 
+    fn by_hand(&self, step: Step) -> Command {
+        match step {
+            Step::Add { place, words, generate } => {
+                let content =
+                    ShotPatch { prompt: Some("A pier".to_owned()), ..shot_patch(&Edit::Narration(words)) };
+                Command::AddShot { place: Some(place), content, generate }
+            }
+            Step::Remove(shot) => Command::RemoveShot { shot: self.shot(shot) },
+            Step::Reverse => Command::OrderShots {
+                shots: self.told.project.shots.iter().rev().map(|shot| shot.id).collect(),
+            },
+            Step::Choose { shot, kind } => {
+                Command::SelectTake { shot: self.shot(shot), take: Box::new(earlier_take(kind)) }
+            }
+            Step::Upload { shot } => Command::UploadTake {
+                shot: self.shot(shot),
+                kind: Kind::Image,
+                asset: asset("image", 900, "png"),
+            },
+            other => panic!("not by hand: {other:?}"),
+        }
+    }
+
     fn project_edit(&self, which: u8) -> Command {
         let settings = &self.told.project.settings;
         let with = |settings| ProjectPatch { settings: Some(settings), ..ProjectPatch::default() };
@@ -222,6 +290,7 @@ impl History {
         }
         let left = self.told.open_work();
         assert!(left.is_empty(), "still open when nothing more can happen: {left:?}");
+        assert!(self.told.project.batches.is_empty(), "a batch without open children goes on");
     }
 }
 
@@ -251,6 +320,16 @@ fn shot_patch(edit: &Edit) -> ShotPatch {
     }
 }
 
+fn earlier_take(kind: Kind) -> EarlierTake {
+    EarlierTake {
+        id: TakeId(uuid::Uuid::from_u128(77)),
+        kind,
+        asset: asset(kind.as_str(), 700, "bin"),
+        parameters: Parameters { seed: Some(3), ..Parameters::default() },
+        made_with: MadeWith::default(),
+    }
+}
+
 fn film_parameters(which: u8) -> Parameters {
     match which {
         0 => Parameters::default(),
@@ -267,12 +346,29 @@ fn check(project: &Project) {
     for (id, task) in project.open_tasks() {
         check_open(project, id, task);
     }
+    for task in project.tasks.values() {
+        assert!(
+            task.shot.is_none_or(|shot| project.shot(shot).is_some()),
+            "of a shot that is gone: {task:?}"
+        );
+    }
+    for batch in project.batches.values() {
+        assert_eq!(
+            project.open_children(batch).count(),
+            batch.count(ChildState::Open),
+            "a batch and its children disagree: {batch:?}"
+        );
+        assert!(batch.count(ChildState::Open) > 0, "a batch goes on without its children");
+    }
+    let slots: BTreeSet<u32> = project.shots.iter().filter_map(|shot| shot.slot).collect();
+    let told = project.shots.iter().filter(|shot| shot.slot.is_some()).count();
+    assert_eq!(slots.len(), told, "two shots of the same place");
     let mut open = BTreeSet::new();
     let mut ended = BTreeSet::new();
     for task in project.tasks.values() {
         let film = (task.kind == Kind::Film && task.is_open()).then(|| format!("{:?}", task.parameters));
         let seen = if task.is_open() { &mut open } else { &mut ended };
-        let first = seen.insert((task.kind, task.shot, task.slot, film));
+        let first = seen.insert((task.kind, task.shot, task.slot, task.parameters.candidate, film));
         assert!(first, "two of the same work, open {}: {task:?}", task.is_open());
     }
 }
@@ -343,13 +439,19 @@ proptest! {
         if project.lifecycle == Lifecycle::Deleted || no_shots && project.open_tasks().next().is_none() {
             return Ok(());
         }
-        history.told.when(Command::RenderFilm { parameters: Parameters::default() });
+        // What is cancelled before its shot is there stays cancelled.
+        let board = |(_, task): &(TaskId, &Task)| task.kind == Kind::Storyboard;
+        let board = history.told.project.open_tasks().find(board).map(|(id, _)| id);
+        if let Some(board) = board {
+            history.give(finishing(board, storyboard(&["One.", ""])));
+        }
+        history.give(Command::RenderFilm { parameters: Parameters::default() });
         history.told.finish_everything();
         check(&history.told.project);
         let project = &history.told.project;
         let unlocked = |shot: &&Shot| !shot.locked;
         prop_assert!(project.shots.iter().filter(unlocked).all(|shot| project.is_complete(shot)));
-        prop_assert!(project.film.is_some());
+        prop_assert!(project.film.is_some() || project.shots.is_empty());
         prop_assert!(!project.film_is_stale() || project.shots.iter().any(|shot| shot.locked));
     }
 

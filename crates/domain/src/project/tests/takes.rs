@@ -35,7 +35,8 @@ fn generating_a_picture_again_varies_its_seed() {
 fn a_seed_that_is_asked_for_is_used() {
     let mut told = Telling::complete(&["One."], Settings::default());
     let parameters = Parameters { seed: Some(42), ..Parameters::default() };
-    let generate = Command::GenerateTake { shot: told.shot_id(1), kind: Kind::Image, parameters };
+    let generate =
+        Command::GenerateTake { shot: told.shot_id(1), kind: Kind::Image, parameters, candidates: 1 };
     told.when(generate);
     assert_eq!(seed_of(&told, &told.project.tasks[&told.open(Kind::Image, 1)]), 42);
 }
@@ -147,7 +148,8 @@ fn what_cannot_be_made_is_refused() {
 fn a_clip_asked_for_while_its_picture_is_being_made_waits_for_it() {
     let mut told = Telling::with_shots(&["One."], Settings::default());
     let parameters = Parameters { fps: Some(30), ..Parameters::default() };
-    let generate = Command::GenerateTake { shot: told.shot_id(1), kind: Kind::Video, parameters };
+    let generate =
+        Command::GenerateTake { shot: told.shot_id(1), kind: Kind::Video, parameters, candidates: 1 };
     assert_eq!(told.when(generate), ["TaskPlanned video 1"]);
     let clip = told.open(Kind::Video, 1);
     let words = told.finish(told.open(Kind::Image, 1));
@@ -164,14 +166,15 @@ fn a_new_picture_supersedes_the_clip_that_is_being_made_of_the_old_one() {
 }
 
 #[test]
-fn a_clip_of_the_old_picture_is_stopped_when_a_retried_one_arrives() {
+fn a_clip_of_the_old_picture_is_made_of_the_new_one_when_that_is_retried() {
     let mut told = Telling::complete(&["One."], Settings::default());
     told.when(told.generating(1, Kind::Image));
     let picture = told.open(Kind::Image, 1);
     told.fail(picture);
     told.when(told.generating(1, Kind::Video));
-    told.when(Command::RetryTask { task: picture });
-    assert_eq!(told.finish(picture), ["TaskFinished image 1", "TaskCancelled video 1: Superseded"]);
+    let words = told.when(Command::RetryTask { task: picture });
+    assert_eq!(words[1..], ["TaskCancelled video 1: Superseded", "TaskPlanned video 1"]);
+    assert_eq!(told.finish(picture), ["TaskFinished image 1", "TaskQueued video 1"]);
 }
 
 #[test]

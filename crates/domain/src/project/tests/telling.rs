@@ -1,6 +1,6 @@
 //! Tells a project's history in tests: gives commands, plays the workers, and says in words what happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -24,6 +24,7 @@ pub(super) struct Telling {
     commands: u32,
     assets: u32,
     tasks: BTreeMap<TaskId, (Kind, Option<u32>, Option<ShotId>)>,
+    batches: BTreeSet<TaskId>,
 }
 
 pub(super) fn start_of_time() -> DateTime<Utc> {
@@ -197,6 +198,9 @@ impl Telling {
                 Event::TaskPlanned(task) => {
                     self.tasks.insert(task.task_id, (task.kind, task.slot, task.shot_id));
                 }
+                Event::BatchPlanned(batch) => {
+                    self.batches.insert(batch.task_id);
+                }
                 Event::TaskQueued(task) => {
                     self.tasks.insert(task.task_id, (task.kind, None, task.shot_id));
                 }
@@ -222,7 +226,12 @@ impl Telling {
     }
 
     pub(super) fn generating(&self, shot: usize, kind: Kind) -> Command {
-        Command::GenerateTake { shot: self.shot_id(shot), kind, parameters: Parameters::default() }
+        self.candidates(shot, kind, 1)
+    }
+
+    pub(super) fn candidates(&self, shot: usize, kind: Kind, candidates: u32) -> Command {
+        let parameters = Parameters::default();
+        Command::GenerateTake { shot: self.shot_id(shot), kind, parameters, candidates }
     }
 
     pub(super) fn cancel(&mut self, task: TaskId) -> Vec<String> {
@@ -284,7 +293,7 @@ pub(super) fn starting(task: TaskId, attempt: u32, claim: ClaimId) -> Command {
 }
 
 pub(super) fn finishing(task: TaskId, output: Output) -> Command {
-    let made_with = MadeWith { provider: "builtin".to_owned(), model: None, seed: None, millis: 12 };
+    let made_with = MadeWith { provider: "builtin".to_owned(), millis: 12, ..MadeWith::default() };
     // Of whatever attempt is the newest; tests of late attempts say which.
     Command::RecordTaskFinished { task, attempt: u32::MAX, output, made_with }
 }
@@ -312,6 +321,13 @@ impl Telling {
         let (id, _) = found.next().expect("such a task is open");
         assert!(found.next().is_none(), "two open tasks for the same {kind}");
         id
+    }
+
+    /// The open task whose take becomes the shot's own, among candidates.
+    pub(super) fn open_own(&self, kind: Kind, shot: usize) -> TaskId {
+        let shot = Some(self.shot_id(shot));
+        let mut open = self.project.open_tasks().filter(|(_, task)| task.kind == kind && task.shot == shot);
+        open.find(|(_, task)| task.parameters.candidate.is_none()).expect("it is open").0
     }
 
     /// The open task of a place in the storyboard to come, counted from 1.
@@ -367,6 +383,7 @@ impl Telling {
 
     fn task_words(&self, id: TaskId) -> String {
         match self.tasks.get(&id) {
+            _ if self.batches.contains(&id) => "batch".to_owned(),
             Some((kind, Some(slot), _)) => format!("{kind} at place {}", slot + 1),
             Some((kind, None, Some(shot))) => format!("{kind} {}", self.number_of(*shot)),
             Some((kind, None, None)) => kind.to_string(),
@@ -374,9 +391,10 @@ impl Telling {
         }
     }
 
+    /// A shot counted from 1; 0 for one that is gone.
     fn number_of(&self, shot: ShotId) -> usize {
         let place = self.project.shots.iter().position(|known| known.id == shot);
-        place.expect("the shot is known") + 1
+        place.map_or(0, |place| place + 1)
     }
 
     fn words(&self, event: &Event) -> String {
@@ -399,6 +417,10 @@ impl Telling {
             Event::TaskFailed(event) => task(event.task_id),
             Event::TaskCancelled(event) => format!("{}: {:?}", task(event.task_id), event.reason),
             Event::FilmRendered(event) => format!("version {}", event.film_version),
+            Event::BatchPlanned(event) => format!("of {}", event.children.len()),
+            Event::ShotAdded(event) => self.number_of(event.shot_id).to_string(),
+            Event::TakeSelected(event) => format!("{} {}", event.kind, self.number_of(event.shot_id)),
+            Event::TakeUploaded(event) => format!("{} {}", event.kind, self.number_of(event.shot_id)),
             Event::ShotPromptRevised(event) => self.number_of(event.shot_id).to_string(),
             Event::ShotNarrationRevised(event) => self.number_of(event.shot_id).to_string(),
             Event::ShotDetailsRevised(event) => self.number_of(event.shot_id).to_string(),

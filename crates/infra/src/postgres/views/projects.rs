@@ -1,6 +1,7 @@
 //! The table `projects`: one row a project, for lists and for the head of the detail page.
 
 use chrono::{DateTime, Utc};
+use domain::asset::Asset;
 use domain::ids::ProjectId;
 use domain::project::{Lifecycle, Project};
 use domain::settings::Settings;
@@ -26,6 +27,9 @@ const COLUMNS: &[&str] = &[
     "tasks_total",
     "tasks_open",
     "deleted",
+    "deleted_at",
+    "purged",
+    "music",
     "created_at",
     "updated_at",
 ];
@@ -63,6 +67,12 @@ pub struct ProjectRow {
     pub tasks_open: u32,
     /// Whether it is in the trash.
     pub deleted: bool,
+    /// When it went there.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// Whether it is given up for good.
+    pub purged: bool,
+    /// The user's own music.
+    pub music: Option<Asset>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -87,7 +97,10 @@ impl ProjectRow {
             film_stale: state.film_is_stale(),
             tasks_total: state.tasks_made,
             tasks_open: u32::try_from(state.open_tasks().count()).unwrap_or(u32::MAX),
-            deleted: state.lifecycle == Lifecycle::Deleted,
+            deleted: matches!(state.lifecycle, Lifecycle::Deleted | Lifecycle::Purged),
+            deleted_at: state.deleted_at,
+            purged: state.lifecycle == Lifecycle::Purged,
+            music: state.music.clone(),
             created_at,
             updated_at: at,
         }
@@ -148,15 +161,17 @@ pub struct Filter {
     pub status: Option<String>,
     /// Only projects before this one, newest first.
     pub before: Option<(DateTime<Utc>, ProjectId)>,
+    /// Those in the trash instead of the others.
+    pub deleted: bool,
     /// At most so many.
     pub limit: i64,
 }
 
-/// Projects that are not deleted, newest first.
+/// Projects, newest first. Those that are given up for good are in no list.
 pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<ProjectRow>, PostgresError> {
     let pattern = filter.text.as_ref().map(|text| format!("%{}%", escape_like(text)));
     let rows: Vec<String> = sqlx::query_scalar(
-        "SELECT row_to_json(p)::text FROM projects p WHERE NOT deleted \
+        "SELECT row_to_json(p)::text FROM projects p WHERE deleted = $7 AND NOT purged \
            AND ($1::text IS NULL OR title ILIKE $1 OR story ILIKE $1) AND ($2::text IS NULL OR status = $2) \
            AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4)) \
            AND ($6::text IS NULL OR owner = $6) \
@@ -171,10 +186,23 @@ pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<ProjectRow>, Pos
         Owners::All => None,
         Owners::Only(owner) => Some(owner),
     })
+    .bind(filter.deleted)
     .fetch_all(pool)
     .await
     .map_err(PostgresError::during("list projects"))?;
     rows.iter().map(|row| from_json(row)).collect()
+}
+
+/// Projects that went to the trash before `before` and are not given up yet.
+pub async fn trashed_before(pool: &PgPool, before: DateTime<Utc>) -> Result<Vec<ProjectId>, PostgresError> {
+    let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
+        "SELECT id FROM projects WHERE deleted AND NOT purged AND deleted_at < $1 ORDER BY deleted_at",
+    )
+    .bind(before)
+    .fetch_all(pool)
+    .await
+    .map_err(PostgresError::during("list the trash"))?;
+    Ok(ids.into_iter().map(ProjectId).collect())
 }
 
 fn escape_like(text: &str) -> String {

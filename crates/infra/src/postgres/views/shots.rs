@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Utc};
 use domain::ids::{ProjectId, ShotId};
 use domain::job::Kind;
-use domain::project::{Project, Shot, Take, TaskState};
+use domain::project::{Project, Shot, Take, Task, TaskState};
 use domain::settings::{Mood, Transition};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
@@ -126,7 +126,10 @@ fn made_at(id: ShotId) -> Option<DateTime<Utc>> {
 }
 
 fn picture_status(state: &Project, shot: &Shot) -> &'static str {
-    let newest = state.tasks.iter().rfind(|(_, task)| task.kind == Kind::Image && task.shot == Some(shot.id));
+    let own = |task: &Task| {
+        task.kind == Kind::Image && task.shot == Some(shot.id) && task.parameters.candidate.is_none()
+    };
+    let newest = state.tasks.iter().rfind(|(_, task)| own(task));
     match newest.map(|(_, task)| &task.state) {
         Some(TaskState::Blocked | TaskState::Pending) => "pending",
         Some(TaskState::Processing { .. }) => "processing",

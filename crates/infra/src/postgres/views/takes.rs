@@ -1,4 +1,4 @@
-//! The table `takes`: every picture, clip and voice that was made, and the index from what was asked
+//! The table `takes`: every picture, clip and voice that a shot ever had, and the index from what was asked
 //! for to what was made.
 
 use std::collections::HashMap;
@@ -6,17 +6,31 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use domain::asset::Asset;
 use domain::ids::{ProjectId, ShotId, TakeId, TaskId};
-use domain::job::{MadeWith, SpecHash};
-use domain::project::{ContentTake, Event, TaskFinished};
+use domain::job::{Kind, MadeWith, SpecHash};
+use domain::project::{ContentTake, Event, Parameters, TakeUploaded, TaskFinished};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
+use super::tasks::TaskRow;
 use super::{from_json, upsert};
 use crate::postgres::PostgresError;
 use crate::postgres::tail::Recorded;
 
-const COLUMNS: &[&str] =
-    &["id", "project_id", "shot_id", "task_id", "spec_hash", "asset", "made_with", "created_at"];
+const COLUMNS: &[&str] = &[
+    "id",
+    "project_id",
+    "shot_id",
+    "task_id",
+    "kind",
+    "spec_hash",
+    "parameters",
+    "asset",
+    "made_with",
+    "was_used",
+    "expired_at",
+    "created_at",
+];
 
 /// One take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,60 +41,225 @@ pub struct TakeRow {
     pub project_id: ProjectId,
     /// Its shot.
     pub shot_id: ShotId,
-    /// The task of this system that made it; none for what was copied or brought here.
+    /// The task of this system that made it; none for what was uploaded, copied or brought here.
     pub task_id: Option<TaskId>,
+    /// A picture, a clip or a voice.
+    pub kind: Kind,
     /// What was asked for.
     pub spec_hash: SpecHash,
+    /// How it was asked for.
+    pub parameters: Parameters,
     /// The stored media.
     pub asset: Asset,
     /// What made it.
     pub made_with: MadeWith,
+    /// Whether its shot ever used it.
+    pub was_used: bool,
+    /// When its media was given up.
+    pub expired_at: Option<DateTime<Utc>>,
     /// When.
     pub created_at: DateTime<Utc>,
 }
 
+/// What happens to takes that are there.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum TakeChange {
+    /// A shot uses it.
+    Used(TakeId),
+    /// Their media is given up.
+    Expired(Vec<TakeId>, DateTime<Utc>),
+    /// The media of all of a project's takes is given up.
+    Purged(ProjectId, DateTime<Utc>),
+}
+
 impl TakeRow {
-    /// The takes that an event brings.
-    pub(crate) fn from_event(recorded: &Recorded) -> Vec<Self> {
+    /// The takes that an event brings. `task` is the event's task.
+    pub(crate) fn from_event(recorded: &Recorded, task: Option<&TaskRow>) -> Vec<Self> {
         match &recorded.event {
-            Event::TaskFinished(event) => Self::made(recorded, event).into_iter().collect(),
+            Event::TaskFinished(event) => {
+                task.and_then(|task| Self::made(recorded, event, task)).into_iter().collect()
+            }
+            Event::TakeUploaded(event) => vec![Self::uploaded(recorded, event)],
             Event::ProjectForked(event) => {
-                event.content.takes().map(|(shot, take)| Self::copied(recorded, shot, take)).collect()
+                let takes = event.content.takes();
+                takes.map(|(shot, kind, take)| Self::copied(recorded, (shot, kind), take)).collect()
             }
             _ => Vec::new(),
         }
     }
 
-    fn copied(recorded: &Recorded, shot_id: ShotId, take: &ContentTake) -> Self {
-        Self {
-            id: take.take_id,
-            project_id: recorded.project,
-            shot_id,
-            task_id: None,
-            spec_hash: take.spec_hash.clone(),
-            asset: take.asset.clone(),
-            made_with: take.made_with.clone(),
-            created_at: recorded.at,
-        }
-    }
-
-    fn made(recorded: &Recorded, event: &TaskFinished) -> Option<Self> {
+    fn made(recorded: &Recorded, event: &TaskFinished, task: &TaskRow) -> Option<Self> {
         let take = event.take.as_ref()?;
         Some(Self {
             id: take.take_id,
             project_id: recorded.project,
             shot_id: take.shot_id,
             task_id: Some(event.task_id).filter(|_| !recorded.imported),
+            kind: task.kind,
             spec_hash: event.spec_hash.clone(),
+            parameters: task.parameters.clone(),
             asset: take.asset.clone(),
             made_with: event.made_with.clone(),
+            was_used: take.selected,
+            expired_at: None,
             created_at: recorded.at,
         })
+    }
+
+    fn uploaded(recorded: &Recorded, event: &TakeUploaded) -> Self {
+        Self {
+            id: event.take_id,
+            project_id: recorded.project,
+            shot_id: event.shot_id,
+            task_id: None,
+            kind: event.kind,
+            spec_hash: event.spec_hash.clone(),
+            parameters: Parameters::default(),
+            asset: event.asset.clone(),
+            made_with: MadeWith { provider: "upload".to_owned(), ..MadeWith::default() },
+            was_used: true,
+            expired_at: None,
+            created_at: recorded.at,
+        }
+    }
+
+    fn copied(recorded: &Recorded, (shot_id, kind): (ShotId, Kind), take: &ContentTake) -> Self {
+        Self {
+            id: take.take_id,
+            project_id: recorded.project,
+            shot_id,
+            task_id: None,
+            kind,
+            spec_hash: take.spec_hash.clone(),
+            parameters: take.parameters.clone(),
+            asset: take.asset.clone(),
+            made_with: take.made_with.clone(),
+            was_used: true,
+            expired_at: None,
+            created_at: recorded.at,
+        }
+    }
+}
+
+impl TakeChange {
+    /// What an event does to takes that are there.
+    pub(crate) fn from_event(recorded: &Recorded) -> Option<Self> {
+        match &recorded.event {
+            Event::TakeSelected(event) => Some(Self::Used(event.take_id)),
+            Event::TakesExpired(event) => Some(Self::Expired(event.takes.clone(), recorded.at)),
+            Event::ProjectPurged(_) => Some(Self::Purged(recorded.project, recorded.at)),
+            _ => None,
+        }
+    }
+
+    /// Applies it to the rows.
+    pub(crate) async fn apply(&self, connection: &mut PgConnection) -> Result<(), PostgresError> {
+        let ids = |takes: &[TakeId]| takes.iter().map(|take| take.0).collect::<Vec<Uuid>>();
+        let query = match self {
+            Self::Used(take) => sqlx::query("UPDATE takes SET was_used = true WHERE id = $1").bind(take.0),
+            Self::Expired(takes, at) => {
+                sqlx::query("UPDATE takes SET expired_at = $2 WHERE id = ANY($1)").bind(ids(takes)).bind(*at)
+            }
+            Self::Purged(project, at) => {
+                sqlx::query("UPDATE takes SET expired_at = $2 WHERE project_id = $1 AND expired_at IS NULL")
+                    .bind(project.0)
+                    .bind(*at)
+            }
+        };
+        query.execute(connection).await.map(drop).map_err(PostgresError::during("change takes"))
     }
 }
 
 pub(crate) async fn write(connection: &mut PgConnection, rows: &[TakeRow]) -> Result<(), PostgresError> {
     upsert(connection, "takes", COLUMNS, &[], rows).await
+}
+
+/// The takes of a shot, oldest first, after `(created_at, id)`.
+pub async fn of_shot(
+    pool: &PgPool,
+    shot: ShotId,
+    after: Option<(DateTime<Utc>, TakeId)>,
+    limit: i64,
+) -> Result<Vec<TakeRow>, PostgresError> {
+    let rows: Vec<String> = sqlx::query_scalar(
+        "SELECT row_to_json(t)::text FROM takes t WHERE shot_id = $1 \
+           AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3)) ORDER BY created_at, id LIMIT $4",
+    )
+    .bind(shot.0)
+    .bind(after.map(|(at, _)| at))
+    .bind(after.map(|(_, id)| id.0))
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+    .map_err(PostgresError::during("list takes"))?;
+    rows.iter().map(|row| from_json(row)).collect()
+}
+
+/// One take of a shot.
+pub async fn find(pool: &PgPool, shot: ShotId, id: TakeId) -> Result<Option<TakeRow>, PostgresError> {
+    let row: Option<String> =
+        sqlx::query_scalar("SELECT row_to_json(t)::text FROM takes t WHERE id = $1 AND shot_id = $2")
+            .bind(id.0)
+            .bind(shot.0)
+            .fetch_optional(pool)
+            .await
+            .map_err(PostgresError::during("find a take"))?;
+    row.as_deref().map(from_json).transpose()
+}
+
+/// Takes that no shot ever used, from before `before`, by project.
+pub async fn never_used(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+) -> Result<HashMap<ProjectId, Vec<TakeId>>, PostgresError> {
+    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "SELECT t.project_id, t.id FROM takes t JOIN projects p ON p.id = t.project_id \
+         WHERE NOT t.was_used AND t.expired_at IS NULL AND t.created_at < $1 AND NOT p.deleted",
+    )
+    .bind(before)
+    .fetch_all(pool)
+    .await
+    .map_err(PostgresError::during("list takes that nobody used"))?;
+    let mut takes: HashMap<ProjectId, Vec<TakeId>> = HashMap::new();
+    for (project, take) in rows {
+        takes.entry(ProjectId(project)).or_default().push(TakeId(take));
+    }
+    Ok(takes)
+}
+
+/// What one take of a kind takes and costs, by what the newest ones did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// The kind.
+    pub kind: Kind,
+    /// How many were measured.
+    pub samples: i64,
+    /// The middle one's time, in seconds.
+    pub seconds: f64,
+    /// What they cost on average, in the currency of the providers' prices.
+    pub cost: f64,
+}
+
+/// What the newest takes of each kind took and cost; takes that were there already say nothing.
+pub async fn measured(pool: &PgPool, newest: i64) -> Result<Vec<Measured>, PostgresError> {
+    let rows: Vec<(String, i64, f64, f64)> = sqlx::query_as(
+        "SELECT k.kind, count(*), \
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY (t.made_with->>'millis')::float8) / 1000, \
+           avg(coalesce((t.made_with->>'cost')::float8, 0)) \
+         FROM unnest(ARRAY['image', 'video', 'tts']) AS k(kind) CROSS JOIN LATERAL \
+           (SELECT made_with FROM takes WHERE kind = k.kind AND (made_with->>'millis')::bigint > 0 \
+            ORDER BY created_at DESC LIMIT $1) t GROUP BY k.kind ORDER BY k.kind",
+    )
+    .bind(newest)
+    .fetch_all(pool)
+    .await
+    .map_err(PostgresError::during("measure takes"))?;
+    rows.into_iter()
+        .map(|(kind, samples, seconds, cost)| {
+            let kind = kind.parse().map_err(PostgresError::Corrupt)?;
+            Ok(Measured { kind, samples, seconds, cost })
+        })
+        .collect()
 }
 
 /// What was made here earlier for these specifications, by specification. What a history from elsewhere says
@@ -94,7 +273,8 @@ pub async fn by_spec(
     }
     let rows: Vec<(String, String, String)> = sqlx::query_as(
         "SELECT DISTINCT ON (spec_hash) spec_hash, asset::text, made_with::text FROM takes \
-         WHERE spec_hash = ANY($1) AND task_id IS NOT NULL ORDER BY spec_hash, created_at DESC",
+         WHERE spec_hash = ANY($1) AND task_id IS NOT NULL AND expired_at IS NULL \
+         ORDER BY spec_hash, created_at DESC",
     )
     .bind(specs.iter().map(|spec| spec.0.as_str()).collect::<Vec<_>>())
     .fetch_all(pool)

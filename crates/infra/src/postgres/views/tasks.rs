@@ -25,6 +25,7 @@ const COLUMNS: &[&str] = &[
     "attempt",
     "max_attempts",
     "depends_on",
+    "children",
     "parameters",
     "worker",
     "made_with",
@@ -58,6 +59,8 @@ pub struct TaskRow {
     pub max_attempts: u32,
     /// What it waits for.
     pub depends_on: Vec<TaskId>,
+    /// What a batch consists of; absent for a task with a job of its own.
+    pub children: Option<Vec<TaskId>>,
     /// How to make it.
     pub parameters: Parameters,
     /// Who has or had it.
@@ -108,6 +111,7 @@ impl TaskStatus {
 /// The task that an event is about.
 pub fn task_of(event: &Event) -> Option<TaskId> {
     match event {
+        Event::BatchPlanned(event) => Some(event.task_id),
         Event::TaskPlanned(event) => Some(event.task_id),
         Event::TaskQueued(event) => Some(event.task_id),
         Event::TaskStarted(event) => Some(event.task_id),
@@ -128,6 +132,12 @@ pub(crate) type TaskRows = HashMap<TaskId, TaskRow>;
 /// Changes the row that an event is about.
 pub(crate) fn apply(rows: &mut TaskRows, recorded: &Recorded) {
     match &recorded.event {
+        Event::BatchPlanned(event) => {
+            let row = created(rows, recorded, event.task_id, event.kind);
+            row.children = Some(event.children.clone());
+            row.started_at = Some(recorded.at);
+            reopen(row, TaskStatus::Processing, 1);
+        }
         Event::TaskPlanned(event) => {
             let row = created(rows, recorded, event.task_id, event.kind);
             row.shot_id = event.shot_id;
@@ -162,6 +172,7 @@ fn created<'a>(rows: &'a mut TaskRows, recorded: &Recorded, id: TaskId, kind: Ki
         attempt: 1,
         max_attempts: 1,
         depends_on: Vec::new(),
+        children: None,
         parameters: Parameters::default(),
         worker: None,
         made_with: None,
@@ -211,7 +222,7 @@ fn progress(row: &mut TaskRow, event: &Event, at: DateTime<Utc>) {
         Event::TaskFinished(event) => {
             end(row, TaskStatus::Finished, at);
             row.error = None;
-            row.made_with = Some(event.made_with.clone());
+            row.made_with = row.children.is_none().then(|| event.made_with.clone());
             row.result = event.take.as_ref().and_then(|take| serde_json::to_value(take).ok());
         }
         Event::TaskFailed(event) => {
@@ -246,6 +257,7 @@ fn word(reason: CancelReason) -> &'static str {
         CancelReason::Surplus => "surplus",
         CancelReason::ProjectDeleted => "project_deleted",
         CancelReason::Imported => "imported",
+        CancelReason::ShotRemoved => "shot_removed",
     }
 }
 
@@ -324,4 +336,21 @@ pub async fn counts(
             Ok(((kind, status), u32::try_from(count).unwrap_or(u32::MAX)))
         })
         .collect()
+}
+
+/// How far batches are: the share of their children that have succeeded, in per cent.
+pub async fn batch_progress(pool: &PgPool, batches: &[TaskId]) -> Result<HashMap<TaskId, u8>, PostgresError> {
+    if batches.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(Uuid, i64)> = sqlx::query_as(
+        "SELECT b.id, 100 * count(*) FILTER (WHERE c.status = 'finished') / count(*) \
+         FROM tasks b CROSS JOIN LATERAL json_array_elements_text(b.children) AS child(id) \
+         JOIN tasks c ON c.id = child.id::uuid WHERE b.id = ANY($1) GROUP BY b.id",
+    )
+    .bind(batches.iter().map(|id| id.0).collect::<Vec<Uuid>>())
+    .fetch_all(pool)
+    .await
+    .map_err(PostgresError::during("measure batches"))?;
+    Ok(rows.into_iter().map(|(id, percent)| (TaskId(id), u8::try_from(percent).unwrap_or(100))).collect())
 }

@@ -111,5 +111,5 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 fn made(files: Files, model: Option<String>, seed: Option<u32>) -> Made {
-    Made { files, made_with: MadeWith { provider: NAME.to_owned(), model, seed, millis: 0 } }
+    Made { files, made_with: MadeWith { provider: NAME.to_owned(), model, seed, ..MadeWith::default() } }
 }

@@ -1,0 +1,166 @@
+//! What workers report. What arrives twice or too late changes nothing.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Decision;
+use crate::ids::{ClaimId, NewIds, TakeId, TaskId};
+use crate::job::{Failure, FilmOutput, Kind, MadeWith, Output, SpecHash};
+use crate::project::command::Command;
+use crate::project::error::ProjectError;
+use crate::project::event::{
+    Event, FilmRendered, TakeMade, TaskDeferred, TaskFailed, TaskFinished, TaskRetryScheduled, TaskStarted,
+};
+use crate::project::state::{Project, Task, TaskState};
+
+impl Command {
+    /// Whether a worker reports it, as against somebody asking for it.
+    pub(super) fn is_record(&self) -> bool {
+        matches!(
+            self,
+            Self::RecordTaskStarted { .. }
+                | Self::RecordTaskFinished { .. }
+                | Self::RecordTaskFailed { .. }
+                | Self::RecordTaskDeferred { .. }
+        )
+    }
+}
+
+impl Project {
+    pub(super) fn record(&self, command: &Command, at: DateTime<Utc>, ids: &mut NewIds) -> Decision {
+        match command {
+            Command::RecordTaskStarted { task, attempt, claim, worker } => {
+                self.record_started(*task, *attempt, *claim, worker)
+            }
+            Command::RecordTaskFinished { task, attempt, output, made_with } => {
+                self.record_finished(*task, *attempt, output, made_with, ids)
+            }
+            Command::RecordTaskFailed { task, claim, failure } => {
+                Ok(self.record_failed(*task, *claim, failure, at, ids))
+            }
+            Command::RecordTaskDeferred { task, claim, until, reason } => {
+                Ok(self.record_deferred(*task, *claim, *until, reason))
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn record_started(&self, id: TaskId, attempt: u32, claim: ClaimId, worker: &str) -> Decision {
+        let task = self.tasks.get(&id).ok_or(ProjectError::TaskNotOpen)?;
+        let started = TaskStarted { task_id: id, attempt, claim, worker: worker.to_owned() };
+        match &task.state {
+            _ if task.attempt != attempt => Err(ProjectError::AttemptSuperseded),
+            TaskState::Processing { claim: present, .. } if *present == claim => Ok(Vec::new()),
+            TaskState::Pending | TaskState::Processing { .. } => Ok(vec![started.into()]),
+            TaskState::Blocked | TaskState::Failed | TaskState::Cancelled(_) => {
+                Err(ProjectError::TaskNotOpen)
+            }
+        }
+    }
+
+    fn record_finished(
+        &self,
+        id: TaskId,
+        attempt: u32,
+        output: &Output,
+        made_with: &MadeWith,
+        ids: &mut NewIds,
+    ) -> Decision {
+        let Some((task, spec_hash)) = self.running(id) else { return Ok(Vec::new()) };
+        if attempt < task.first_attempt() {
+            return Ok(Vec::new());
+        }
+        let mut finished = TaskFinished {
+            task_id: id,
+            attempt: task.attempt,
+            spec_hash: spec_hash.clone(),
+            take: None,
+            made_with: made_with.clone(),
+        };
+        match (task.kind, output) {
+            (Kind::Storyboard, Output::Storyboard(output)) => {
+                let adopted = self.adopted(id, task, output, ids)?;
+                Ok(vec![finished.into(), adopted])
+            }
+            (Kind::Film, Output::Film(film)) => {
+                let rendered = self.film_rendered(id, task, film);
+                Ok(vec![finished.into(), rendered])
+            }
+            (Kind::Image | Kind::Video | Kind::Tts, Output::Media { asset }) => {
+                let shot = task.shot.and_then(|id| self.shot(id)).ok_or(ProjectError::ShotNotFound)?;
+                finished.take = Some(TakeMade {
+                    take_id: TakeId(ids.next_uuid()),
+                    shot_id: shot.id,
+                    asset: asset.clone(),
+                    selected: task.parameters.candidate.is_none()
+                        && shot.take(task.kind).map(|take| take.id) == task.replaces,
+                });
+                Ok(vec![finished.into()])
+            }
+            (kind, _) => Err(ProjectError::WrongOutput(kind)),
+        }
+    }
+
+    /// A task that may finish: open, ready, and asking for what today's content asks for.
+    fn running(&self, id: TaskId) -> Option<(&Task, &SpecHash)> {
+        let task = self.tasks.get(&id)?;
+        let ready = matches!(task.state, TaskState::Pending | TaskState::Processing { .. });
+        task.spec_hash.as_ref().filter(|_| ready).map(|hash| (task, hash))
+    }
+
+    fn film_rendered(&self, id: TaskId, task: &Task, film: &FilmOutput) -> Event {
+        FilmRendered {
+            task_id: id,
+            film_version: self.film.as_ref().map_or(0, |film| film.version) + 1,
+            spec_hash: task.spec_hash.clone().unwrap_or(SpecHash(String::new())),
+            parameters: task.parameters.clone(),
+            film: Box::new(film.clone()),
+            incomplete: self
+                .shots
+                .iter()
+                .filter(|shot| !self.is_complete(shot))
+                .map(|shot| shot.id)
+                .collect(),
+        }
+        .into()
+    }
+
+    fn record_failed(
+        &self,
+        id: TaskId,
+        claim: Option<ClaimId>,
+        failure: &Failure,
+        at: DateTime<Utc>,
+        ids: &mut NewIds,
+    ) -> Vec<Event> {
+        let Some(task) = self.tasks.get(&id).filter(|task| concerns(task, claim)) else { return Vec::new() };
+        if failure.retryable && task.attempt < task.max_attempts {
+            let due = at + back_off(task.attempt, ids.next_seed());
+            let attempt = task.attempt + 1;
+            vec![TaskRetryScheduled { task_id: id, attempt, due, failure: failure.bounded() }.into()]
+        } else {
+            vec![TaskFailed { task_id: id, attempt: task.attempt, failure: failure.bounded() }.into()]
+        }
+    }
+
+    fn record_deferred(&self, id: TaskId, claim: ClaimId, until: DateTime<Utc>, reason: &str) -> Vec<Event> {
+        let concerned = self.tasks.get(&id).is_some_and(|task| concerns(task, Some(claim)));
+        let deferred = TaskDeferred { task_id: id, due: until, reason: reason.to_owned() };
+        if concerned { vec![deferred.into()] } else { Vec::new() }
+    }
+}
+
+/// Whether a report of a run is about what the task does now.
+fn concerns(task: &Task, claim: Option<ClaimId>) -> bool {
+    match (&task.state, claim) {
+        (TaskState::Processing { claim: present, .. }, Some(claim)) => *present == claim,
+        (TaskState::Pending | TaskState::Processing { .. }, None) => true,
+        _ => false,
+    }
+}
+
+/// Exponential: 1, 2, 4 … seconds after attempt 1, 2, 3 …, up to 60, with jitter of ± 25 %.
+fn back_off(attempt: u32, random: u32) -> TimeDelta {
+    let base_millis = 1_000_i64 << attempt.saturating_sub(1).min(6);
+    let jitter_percent = 75 + i64::from(random % 51);
+    TimeDelta::milliseconds((base_millis * jitter_percent / 100).min(60_000))
+}
