@@ -37,7 +37,7 @@ async fn help_and_version_are_given() {
     let folder = folder();
     let help = run(folder.path(), &["--help"]).await;
     assert_eq!(help.code, Some(0));
-    for command in ["film", "up", "doctor", "bench", "migrate", "bus", "api", "engine", "worker"] {
+    for command in ["film", "up", "doctor", "bench", "migrate", "bus", "keys", "api", "engine", "worker"] {
         assert!(
             help.out.lines().any(|line| line.trim_start().starts_with(command)),
             "{command} is not in the help"
@@ -159,7 +159,7 @@ async fn a_port_that_is_taken_is_told() {
     let said = run(folder.path(), &["up", "--bind", &bind, "--data", "data"]).await;
     assert_refused_in_a_line(&said, &[&bind, "--bind"]);
     let said = run(folder.path(), &["up", "--bind", "0.0.0.0:0", "--data", "data"]).await;
-    assert_refused_in_a_line(&said, &["0.0.0.0"]);
+    assert_refused_in_a_line(&said, &["0.0.0.0", "storytovideo keys create", "STORYTOVIDEO_AUTH_JWT_SECRET"]);
 }
 
 /// Starts `up`, and waits until it says where it listens.

@@ -5,6 +5,7 @@
 //! passes. Each ends by `finish`, which finds whatever was left lying about.
 #![cfg(test)]
 
+mod access;
 mod api;
 mod bus;
 mod command_line;

@@ -8,9 +8,11 @@ use std::net::IpAddr;
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{Extensions, HeaderMap, StatusCode, Uri};
+use infra::outbound::IpNet;
 
 use crate::ConfigError;
+use crate::auth::{AuthConfig, Client};
 use crate::problem::Problem;
 
 /// The names we go by and the pages that may talk to us.
@@ -18,6 +20,10 @@ use crate::problem::Problem;
 pub struct Access {
     hosts: Vec<String>,
     origins: Vec<String>,
+    /// Where we are reached, whatever name was asked for.
+    public: Option<String>,
+    proxies: Vec<IpNet>,
+    auth: AuthConfig,
 }
 
 impl Access {
@@ -26,7 +32,45 @@ impl Access {
     pub fn new(hosts: &[String], origins: &[String]) -> Result<Self, ConfigError> {
         let hosts = hosts.iter().map(|host| allowed_host(host)).collect::<Result<_, _>>()?;
         let origins = origins.iter().map(|origin| allowed_origin(origin)).collect::<Result<_, _>>()?;
-        Ok(Self { hosts, origins })
+        Ok(Self { hosts, origins, ..Self::default() })
+    }
+
+    /// We are reached at this address, like `https://films.example`; its name is ours, and its pages.
+    pub fn reached_at(mut self, url: &str) -> Result<Self, ConfigError> {
+        let origin = url.trim_end_matches('/').to_ascii_lowercase();
+        let (_, authority) = split_origin(&origin).ok_or_else(|| ConfigError::PublicUrl(url.to_owned()))?;
+        self.hosts.push(plain_name(authority.host()));
+        self.origins.push(origin.clone());
+        self.public = Some(origin);
+        Ok(self)
+    }
+
+    /// What these proxies say of whom they speak for is believed.
+    #[must_use]
+    pub fn behind(self, proxies: Vec<IpNet>) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// Whoever asks must say who they are, once something is configured to tell that by.
+    pub fn with_auth(self, auth: AuthConfig) -> Result<Self, ConfigError> {
+        auth.check()?;
+        Ok(Self { auth, ..self })
+    }
+
+    /// What is configured about who may do what.
+    pub fn auth(&self) -> &AuthConfig {
+        &self.auth
+    }
+
+    /// Where a request comes from.
+    pub(crate) fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> Client {
+        Client::of(extensions, headers, &self.proxies)
+    }
+
+    /// The origin of our addresses, as the request reached us.
+    pub(crate) fn origin(&self, authority: &Authority, client: Client) -> String {
+        let scheme = if client.secure { "https" } else { "http" };
+        self.public.clone().unwrap_or_else(|| format!("{scheme}://{authority}"))
     }
 
     /// The authority (`name[:port]`) that the request was sent to, if the request may be answered.

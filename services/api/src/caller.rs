@@ -11,6 +11,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use uuid::Uuid;
 
+use crate::auth::Identity;
 use crate::openapi;
 use crate::problem::Problem;
 
@@ -18,8 +19,6 @@ use crate::problem::Problem;
 const KEYS: Uuid = Uuid::from_u128(0x6f0c_5b1e_93a4_4d0b_8d6f_2c1f_5e0a_7b34);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// Nobody is asked who they are yet.
-const ACTOR: &str = "user:local";
 
 /// The request's id, on every answer and in every event that it causes.
 #[derive(Debug, Clone)]
@@ -40,6 +39,8 @@ impl RequestId {
 /// Who asks for a change.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
+    /// Who it is.
+    pub(crate) identity: Identity,
     request: RequestId,
     /// The version that the caller saw, when it said so.
     pub(crate) if_version: Option<u64>,
@@ -71,8 +72,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let request = parts.extensions.get::<RequestId>().cloned();
-        let keyed = if parts.method == Method::POST { keyed_command(parts)? } else { None };
+        let identity = Identity::of(parts)?;
+        let keyed = if parts.method == Method::POST { keyed_command(parts, &identity)? } else { None };
         Ok(Self {
+            identity,
             request: request.unwrap_or_else(|| RequestId::of(&parts.headers)),
             if_version: parts.headers.get(IF_MATCH).map_or(Ok(None), if_match)?,
             traceparent: parts.headers.get(TRACEPARENT).and_then(traceparent),
@@ -89,8 +92,8 @@ impl Caller {
         Context {
             command: self.keyed.unwrap_or_else(|| CommandId(Uuid::new_v4())),
             at,
-            actor: ACTOR.to_owned(),
-            owner: None,
+            actor: self.identity.actor(),
+            owner: self.identity.owner(),
             correlation: self.request.0.clone(),
             causation: cause,
             traceparent: self.traceparent.clone(),
@@ -98,15 +101,15 @@ impl Caller {
     }
 }
 
-/// The same key on the same route is the same command.
-fn keyed_command(parts: &Parts) -> Result<Option<CommandId>, Problem> {
+/// The same key of the same caller on the same route is the same command.
+fn keyed_command(parts: &Parts, identity: &Identity) -> Result<Option<CommandId>, Problem> {
     let Some(key) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
     let Some(key) = key else {
         let detail = "Idempotency-Key must have 1 to 255 visible ASCII characters";
         return Err(Problem::bad_request("invalid_idempotency_key", detail));
     };
-    let name = format!("{} {}\n{key}", parts.method, parts.uri.path());
+    let name = format!("{}\n{} {}\n{key}", identity.actor(), parts.method, parts.uri.path());
     Ok(Some(CommandId(Uuid::new_v5(&KEYS, name.as_bytes()))))
 }
 
@@ -155,6 +158,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        parts.extensions.insert(Identity::anybody());
         Caller::from_request_parts(&mut parts, &()).await
     }
 

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tokio::time::Instant;
 
-use crate::App;
+use crate::auth::Client;
 use crate::caller::RequestId;
-use crate::extract::Base;
 use crate::problem::Problem;
+use crate::{App, auth, cors, headers};
 
 /// Longest time from a request to the head of its answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,15 +31,16 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, mut request: Request, nex
     let route = route.as_deref().unwrap_or("none").to_owned();
     let method = method_name(request.method());
     request.extensions_mut().insert(id.clone());
-    let answered = match app.api.access.check(request.uri(), request.headers()) {
-        Ok(authority) => {
-            request.extensions_mut().insert(Base(authority));
-            answer(request, next).await
-        }
-        Err(problem) => problem.into_response(),
+    let client = app.api.access.client(request.extensions(), request.headers());
+    let crossing = cors::Crossing::of(&app.api.access, &request);
+    let answered = match crossing.preflight(&request) {
+        Some(allowed) => allowed,
+        None => enter(&app, request, next, client).await,
     };
     let mut response = in_our_form(answered, &id);
     add_headers(response.headers_mut(), &id);
+    headers::secure(response.headers_mut(), client);
+    crossing.tell(response.headers_mut());
     let status = response.status().as_u16();
     app.metrics.request(method, &route, status);
     tracing::debug!(
@@ -50,6 +51,20 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, mut request: Request, nex
         millis = started.elapsed().as_millis(),
         "answered"
     );
+    response
+}
+
+/// Answers whom the guard lets in.
+async fn enter(app: &App, mut request: Request, next: Next, client: Client) -> Response {
+    let verdict = match auth::admit(app, &mut request, client).await {
+        Ok(verdict) => verdict,
+        Err(problem) => return problem.into_response(),
+    };
+    request.extensions_mut().insert(client);
+    let mut response = answer(request, next).await;
+    if let Some(verdict) = verdict {
+        auth::guard::tell_rates(&verdict, response.headers_mut());
+    }
     response
 }
 
@@ -82,7 +97,6 @@ fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         headers.insert(X_REQUEST_ID, id);
     }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 

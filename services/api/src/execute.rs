@@ -5,9 +5,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use domain::ids::{CommandId, ProjectId, ShotId, TaskId};
 use domain::job::Kind;
-use domain::project::{Command, Envelope, Event, Parameters, Task};
+use domain::project::{Command, Envelope, Event, Lifecycle, Parameters, ProjectError, Task};
 use infra::postgres::event_store::{ExecuteError, Receipt};
 use infra::postgres::tail::{self, Recorded};
+use infra::postgres::views::projects::Owners;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -51,7 +52,8 @@ impl App {
         command: Command,
         body: [u8; 32],
     ) -> Result<Executed, Problem> {
-        let context = caller.context(self.api.clock.now(), body);
+        self.check_owner(caller, project).await?;
+        let context = caller.context(self.now(), body);
         Ok(self.try_execute(project, Envelope { context, if_version: caller.if_version, command }).await??)
     }
 
@@ -76,6 +78,20 @@ impl App {
         }
         self.wait_until_read(receipt.project, receipt.version).await?;
         Ok(Ok(Executed { receipt, command }))
+    }
+
+    /// A project that exists must be the caller's own, however its id got here. The guard has looked at the
+    /// ids in the path; those in bodies come only here.
+    pub(crate) async fn check_owner(&self, caller: &Caller, project: ProjectId) -> Result<(), Problem> {
+        if caller.identity.owners() == Owners::All {
+            return Ok(());
+        }
+        let state = self.api.store.load(project).await?.state;
+        let is_known = state.lifecycle != Lifecycle::Missing;
+        if is_known && !caller.identity.may_see(project, state.owner.as_deref()) {
+            return Err(ProjectError::NotFound.into());
+        }
+        Ok(())
     }
 
     /// A repeated key must come with the same body as the first time.

@@ -7,14 +7,16 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
 use bytes::{Bytes, BytesMut};
+use domain::asset::AssetKey;
 use futures::StreamExt;
+use infra::runtime::Clock;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
+use crate::auth::Signing;
 use crate::openapi;
 use crate::problem::Problem;
 
@@ -65,14 +67,29 @@ pub(crate) fn page_limit(asked: Option<i64>) -> Result<i64, Problem> {
     }
 }
 
-/// The authority that the request was sent to, as the guard let it through; media URLs name it.
+/// Where callers find us, as they asked or as it is configured: addresses of media begin with it. While
+/// authentication is on they are signed, and good for three days.
 #[derive(Debug, Clone)]
-pub(crate) struct Base(pub(crate) Authority);
+pub(crate) struct Base {
+    origin: String,
+    signing: Option<(Signing, Clock)>,
+}
 
 impl Base {
-    /// An absolute URL on this server.
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.0)
+    /// From our origin, like `https://films.example`, and what signs addresses of media.
+    pub(crate) fn new(origin: String, signing: Option<(Signing, Clock)>) -> Self {
+        Self { origin, signing }
+    }
+
+    /// The absolute URL of stored media.
+    pub(crate) fn media(&self, key: &AssetKey) -> String {
+        let path = format!("/media/{key}");
+        let signed =
+            self.signing.as_ref().and_then(|(signing, clock)| signing.media_query(&path, clock.now()));
+        match signed {
+            Some(query) => format!("{}{path}?{query}", self.origin),
+            None => format!("{}{path}", self.origin),
+        }
     }
 }
 

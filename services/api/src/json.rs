@@ -2,7 +2,7 @@
 //! URLs.
 
 use chrono::{DateTime, Utc};
-use domain::asset::{Asset, AssetKey};
+use domain::asset::Asset;
 use domain::ids::{ProjectId, ShotId, TakeId, TaskId};
 use domain::job::{Failure, FilmOutput, Kind, SegmentCounts};
 use domain::project::{Parameters, Take, TakeMade};
@@ -175,15 +175,10 @@ struct Media {
     duration_seconds: Option<f64>,
 }
 
-/// Where an asset is.
-fn media_url(key: &AssetKey, base: &Base) -> String {
-    base.url(&format!("/media/{key}"))
-}
-
 impl Media {
     fn of(asset: &Asset, base: &Base) -> Self {
         Self {
-            url: media_url(&asset.key, base),
+            url: base.media(&asset.key),
             size_bytes: asset.bytes,
             duration_seconds: asset.duration_seconds,
         }
@@ -263,10 +258,10 @@ impl Film {
         Self {
             version: row.version,
             quality: row.quality,
-            url: media_url(&film.key, base),
-            srt_url: media_url(&srt.key, base),
-            vtt_url: media_url(&vtt.key, base),
-            poster_url: media_url(&poster.key, base),
+            url: base.media(&film.key),
+            srt_url: base.media(&srt.key),
+            vtt_url: base.media(&vtt.key),
+            poster_url: base.media(&poster.key),
             duration_seconds,
             width,
             height,
@@ -374,9 +369,9 @@ impl TaskResult {
             return Self::Film(FilmResult {
                 film_version: stored["filmVersion"].as_u64().unwrap_or(0),
                 media: Media { duration_seconds, ..Media::of(&film.film, base) },
-                srt_url: media_url(&film.srt.key, base),
-                vtt_url: media_url(&film.vtt.key, base),
-                poster_url: media_url(&film.poster.key, base),
+                srt_url: base.media(&film.srt.key),
+                vtt_url: base.media(&film.vtt.key),
+                poster_url: base.media(&film.poster.key),
             });
         }
         Self::Other(stored)
@@ -436,13 +431,12 @@ pub(crate) fn optional_millis<S: Serializer>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::uri::Authority;
     use serde_json::json;
 
     const ID: &str = "018f0000-0000-7000-8000-000000000001";
 
     fn base() -> Base {
-        Base(Authority::from_static("localhost:8080"))
+        Base::new("http://localhost:8080".to_owned(), None)
     }
 
     fn asset(kind: &str, extension: &str) -> Value {

@@ -4,13 +4,16 @@
 //! tables (`queries`); open streams (`live`) show the log as it grows.
 
 mod access;
+mod auth;
 mod caller;
 mod commands;
+mod cors;
 mod cursor;
 mod edge;
 mod execute;
 mod extract;
 mod files;
+mod headers;
 mod json;
 mod live;
 mod metrics;
@@ -20,11 +23,13 @@ mod queries;
 mod read;
 mod router;
 mod serve;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use infra::media::MediaFolder;
 use infra::nats::Bus;
 use infra::outbound::Outbound;
@@ -32,10 +37,14 @@ use infra::postgres::PgPool;
 use infra::postgres::event_store::EventStore;
 use infra::runtime::{CancellationToken, Clock};
 
+use auth::Auth;
+
 pub use access::Access;
+pub use auth::{AuthConfig, Connection, NewKey, Rates, Role, UnknownRole, is_sane_subject};
 pub use extract::BODY_LIMIT;
 pub use router::router;
 pub use serve::{Listeners, run};
+pub use tls::{Tls, TlsError};
 
 /// What the API works with.
 #[derive(Debug, Clone)]
@@ -79,6 +88,15 @@ pub enum ConfigError {
     /// An allowed host.
     #[error("{0:?} is not a host name or address; write it without scheme and port")]
     Host(String),
+    /// A secret that can be guessed.
+    #[error("{0} is too short to be a secret: use 32 random bytes or more")]
+    Secret(&'static str),
+    /// Where an issuer's keys are.
+    #[error("auth.jwks_url: {0}")]
+    Jwks(String),
+    /// The address that we are reached at.
+    #[error("{0:?} is not an address like https://films.example")]
+    PublicUrl(String),
     /// An allowed origin.
     #[error("{0:?} is not an origin; write it like https://studio.example")]
     Origin(String),
@@ -88,6 +106,7 @@ pub enum ConfigError {
 #[derive(Debug)]
 struct App {
     api: Api,
+    auth: Auth,
     metrics: metrics::Metrics,
     streams: Arc<live::Streams>,
     /// The OpenAPI document, once somebody asked for it.
@@ -97,6 +116,11 @@ struct App {
 impl App {
     fn new(api: Api, shutdown: CancellationToken) -> Self {
         let streams = Arc::new(live::Streams::new(api.clone(), shutdown));
-        Self { api, metrics: metrics::Metrics::default(), streams, document: OnceLock::new() }
+        let auth = Auth::new(api.access.auth().clone(), api.pool.clone(), api.clock.clone());
+        Self { api, auth, metrics: metrics::Metrics::default(), streams, document: OnceLock::new() }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.api.clock.now()
     }
 }

@@ -13,6 +13,7 @@ const BUCKETS: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 250, 1_000, 2_500];
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     requests: Mutex<BTreeMap<(String, String, u16), u64>>,
+    denied: Mutex<BTreeMap<&'static str, u64>>,
     commands: Histogram,
     streams: Arc<AtomicU64>,
     connections: Arc<AtomicU64>,
@@ -47,6 +48,11 @@ impl Metrics {
     pub(crate) fn request(&self, method: &str, route: &str, status: u16) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry((route.to_owned(), method.to_owned(), status)).or_default() += 1;
+    }
+
+    /// A request was refused before it reached its handler. `code` is the problem's.
+    pub(crate) fn denied(&self, code: &'static str) {
+        *self.denied.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
     }
 
     /// A command was executed, well or not.
@@ -93,6 +99,11 @@ impl Metrics {
                 out,
                 "stv_api_requests_total{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}} {count}"
             )?;
+        }
+        writeln!(out, "# HELP stv_api_denied_total Requests refused before their handler, by reason.")?;
+        writeln!(out, "# TYPE stv_api_denied_total counter")?;
+        for (code, count) in &*self.denied.lock().unwrap_or_else(PoisonError::into_inner) {
+            writeln!(out, "stv_api_denied_total{{code=\"{code}\"}} {count}")?;
         }
         gauge(out, "stv_api_streams", "Live streams that are open.", self.open_streams())?;
         gauge(out, "stv_api_watched_projects", "Projects with open streams.", watched)?;

@@ -130,6 +130,11 @@ impl App {
     /// A task, of whatever project.
     pub(crate) async fn task_row(&self, id: TaskId) -> Result<TaskRow, Problem> {
         let row = tasks::find(&self.api.pool, id).await?;
-        row.ok_or_else(|| Problem::not_found("task_not_found", "there is no such task"))
+        row.ok_or_else(no_such_task)
     }
+}
+
+/// There is no such task: 404.
+pub(crate) fn no_such_task() -> Problem {
+    Problem::not_found("task_not_found", "there is no such task")
 }

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::uri::PathAndQuery;
 use axum::middleware::from_fn_with_state;
+use axum::response::Redirect;
 use axum::routing::get;
 use infra::runtime::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::{Api, App, commands, edge, live, queries};
+use crate::problem::Problem;
+use crate::{Api, App, auth, commands, edge, live, queries};
 
 /// The whole surface, without limits on connections and heads of requests, which are [`crate::run`]'s.
 pub fn router(api: Api) -> Router {
@@ -18,7 +22,8 @@ pub fn router(api: Api) -> Router {
 
 /// What everybody sees.
 pub(crate) fn product(app: Arc<App>) -> Router {
-    guarded(routes().into(), app)
+    let routes = guarded(routes().into(), app.clone());
+    if app.auth.has_path_keys() { auth::path_key::cutting(routes) } else { routes }
 }
 
 /// Every address of the product with its handlers. They are described where they are written, and the
@@ -31,6 +36,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(queries::documentation::page))
         .routes(routes!(queries::documentation::part))
         .routes(routes!(queries::media::get))
+        .routes(routes!(queries::session::get, commands::session::post, commands::session::delete))
+        .routes(routes!(commands::ticket::post))
         .routes(routes!(queries::projects::list, commands::create_project::post))
         .routes(routes!(
             queries::project::get,
@@ -72,6 +79,17 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 /// What operators see, on a listener of its own.
 pub(crate) fn operators(app: Arc<App>) -> Router {
     guarded(Router::new().route("/metrics", get(queries::health::metrics)), app)
+}
+
+/// Leads every plain request to the same address by TLS on this port, if it asked for a name of ours.
+pub(crate) fn redirect(app: Arc<App>, port: u16) -> Router {
+    let lead = move |request: Request| async move {
+        let to = app.api.access.check(request.uri(), request.headers())?;
+        let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+        let port = if port == 443 { String::new() } else { format!(":{port}") };
+        Ok::<_, Problem>(Redirect::permanent(&format!("https://{}{port}{target}", to.host())))
+    };
+    Router::new().fallback(lead)
 }
 
 fn guarded(routes: Router<Arc<App>>, app: Arc<App>) -> Router {

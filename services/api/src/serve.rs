@@ -11,13 +11,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use infra::runtime::CancellationToken;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
+use crate::auth::Connection;
 use crate::metrics::Counted;
+use crate::tls::Tls;
 use crate::{Api, ApiError, App, router};
 
 /// Connections at once; more wait to be accepted.
@@ -40,6 +43,9 @@ pub struct Listeners {
     pub api: TcpListener,
     /// `GET /metrics`, for operators only.
     pub metrics: Option<TcpListener>,
+    tls: Option<Tls>,
+    /// Plain HTTP, answered with the HTTPS address.
+    redirect: Option<TcpListener>,
 }
 
 impl Listeners {
@@ -49,7 +55,16 @@ impl Listeners {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        Ok(Self { api: bind(api).await?, metrics })
+        Ok(Self { api: bind(api).await?, metrics, tls: None, redirect: None })
+    }
+
+    /// The product's surface speaks TLS; plain HTTP on `redirect` leads there.
+    pub async fn encrypted(mut self, tls: Tls, redirect: Option<SocketAddr>) -> Result<Self, ApiError> {
+        if let Some(address) = redirect {
+            self.redirect = Some(bind(address).await?);
+        }
+        self.tls = Some(tls);
+        Ok(self)
     }
 }
 
@@ -60,20 +75,30 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ApiError> {
 /// Serves until the shutdown; then open requests and streams are given a moment to end.
 pub async fn run(listeners: Listeners, api: Api, shutdown: CancellationToken) -> Result<(), ApiError> {
     let app = Arc::new(App::new(api, shutdown.clone()));
-    let product = accept(listeners.api, router::product(app.clone()), &app, &shutdown);
-    let operators = async {
-        match listeners.metrics {
-            Some(listener) => accept(listener, router::operators(app.clone()), &app, &shutdown).await,
-            None => Ok(()),
-        }
-    };
-    let served = tokio::try_join!(product, operators).map(drop);
+    let port = listeners.api.local_addr().map_err(ApiError::Accept)?.port();
+    let product = accept(listeners.api, listeners.tls, router::product(app.clone()), &app, &shutdown);
+    let operators = optional(listeners.metrics, router::operators(app.clone()), &app, &shutdown);
+    let redirect = optional(listeners.redirect, router::redirect(app.clone(), port), &app, &shutdown);
+    let served = tokio::try_join!(product, operators, redirect).map(drop);
     app.streams.ended(FAREWELL).await;
     served
 }
 
+async fn optional(
+    listener: Option<TcpListener>,
+    router: Router,
+    app: &Arc<App>,
+    shutdown: &CancellationToken,
+) -> Result<(), ApiError> {
+    match listener {
+        Some(listener) => accept(listener, None, router, app, shutdown).await,
+        None => Ok(()),
+    }
+}
+
 async fn accept(
     listener: TcpListener,
+    tls: Option<Tls>,
     router: Router,
     app: &Arc<App>,
     shutdown: &CancellationToken,
@@ -88,10 +113,10 @@ async fn accept(
             accepted = next(&listener, &room) => accepted,
         };
         match accepted {
-            Ok(Some((stream, permit))) => {
+            Ok(Some((stream, peer, permit))) => {
                 failures = 0;
-                let counted = app.metrics.connection();
-                connections.spawn(converse(stream, router.clone(), shutdown.clone(), (permit, counted)));
+                let held = (permit, app.metrics.connection());
+                connections.spawn(welcome(stream, peer, tls.clone(), router.clone(), shutdown.clone(), held));
             }
             Ok(None) => break,
             Err(error) if failures >= ACCEPT_FAILURES => return Err(ApiError::Accept(error)),
@@ -114,15 +139,17 @@ async fn accept(
 async fn next(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> std::io::Result<Option<(TcpStream, OwnedSemaphorePermit)>> {
+) -> std::io::Result<Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)>> {
     let Ok(permit) = room.clone().acquire_owned().await else { return Ok(None) };
-    let (stream, _) = listener.accept().await?;
-    Ok(Some((stream, permit)))
+    let (stream, peer) = listener.accept().await?;
+    Ok(Some((stream, peer, permit)))
 }
 
-/// One connection from its first request to its end.
-async fn converse(
+/// One connection, encrypted if it is to be.
+async fn welcome(
     stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Tls>,
     router: Router,
     shutdown: CancellationToken,
     _held: (OwnedSemaphorePermit, Counted),
@@ -132,13 +159,34 @@ async fn converse(
     }
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_PATIENCE));
-    let service =
-        service_fn(move |request: hyper::Request<Incoming>| router.clone().call(request.map(Body::new)));
+    let stream = Box::pin(stream);
+    let Some(tls) = tls else {
+        return converse(stream, Connection { peer, secure: false }, router, shutdown).await;
+    };
+    match tokio::time::timeout(HEAD_PATIENCE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => converse(stream, Connection { peer, secure: true }, router, shutdown).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a connection could not be encrypted"),
+        Err(_) => tracing::debug!("a connection was not encrypted in time"),
+    }
+}
+
+/// A connection from its first request to its end.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    connection: Connection,
+    router: Router,
+    shutdown: CancellationToken,
+) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(connection);
+        router.clone().call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {

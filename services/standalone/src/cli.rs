@@ -10,11 +10,12 @@ use domain::job::Kind;
 use domain::settings::{Aspect, Quality};
 use infra::outbound::IpNet;
 
+use crate::access::{AccessArgs, ReachArgs};
 use crate::config::Config;
 use crate::exit::Failed;
 use crate::stack::Surroundings;
 use crate::tools::Places;
-use crate::{bench, doctor, film, roles, up};
+use crate::{bench, doctor, film, keys, roles, up};
 
 /// Turns a written story into a narrated film, and keeps every step of how it got there.
 #[derive(Debug, Parser)]
@@ -102,6 +103,8 @@ enum Command {
         #[command(subcommand)]
         command: BusCommand,
     },
+    /// API keys: who may use the server, and for what.
+    Keys(keys::KeysArgs),
     /// Run the HTTP API alone.
     Api {
         #[command(flatten)]
@@ -170,6 +173,10 @@ pub(crate) struct Http {
     /// Origins besides our own that browsers may come from.
     #[arg(long, env = "STORYTOVIDEO_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub(crate) allowed_origin: Vec<String>,
+    #[command(flatten)]
+    pub(crate) reach: ReachArgs,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
 }
 
 /// A worker that only pretends to work, to test everything around it.
@@ -259,7 +266,7 @@ pub async fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS };
         }
     };
-    run(cli).await.unwrap_or_else(|failed| refuse(&failed))
+    run(cli, &config).await.unwrap_or_else(|failed| refuse(&failed))
 }
 
 fn refuse(failed: &Failed) -> ExitCode {
@@ -267,19 +274,20 @@ fn refuse(failed: &Failed) -> ExitCode {
     failed.code()
 }
 
-async fn run(cli: Cli) -> Result<ExitCode, Failed> {
+async fn run(cli: Cli, config: &Config) -> Result<ExitCode, Failed> {
     let Cli { globals, command } = cli;
     match command {
         Command::Film(args) => film::run(args, &globals).await.map(|()| ExitCode::SUCCESS),
-        Command::Up(args) => up::run(args, &globals).await.map(|()| ExitCode::SUCCESS),
+        Command::Up(args) => up::run(args, &globals, config).await.map(|()| ExitCode::SUCCESS),
         Command::Doctor { json } => examine(json, &globals.places()).await,
         Command::Bench { json } => bench::run(json, &globals).await.map(|()| ExitCode::SUCCESS),
+        Command::Keys(args) => keys::run(args, &globals).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate(servers) => roles::migrate(&servers).await.map(|()| ExitCode::SUCCESS),
         Command::Bus { command: BusCommand::Apply { nats_url } } => {
             roles::apply_bus(&nats_url).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Api { servers, http } => {
-            roles::api(&servers, &http, &globals).await.map(|()| ExitCode::SUCCESS)
+            roles::api(&servers, &http, &globals, config).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Engine(servers) => roles::engine(&servers, &globals).await.map(|()| ExitCode::SUCCESS),
         Command::Worker { servers, name, kinds, sleeping } => {

@@ -1,12 +1,14 @@
 //! The `storytovideo` program: everything in one process for a laptop, each role by itself for a cluster,
 //! and the tools around them.
 
+mod access;
 pub mod bench;
 mod cli;
 mod config;
 pub mod doctor;
 pub mod exit;
 mod film;
+mod keys;
 mod roles;
 pub mod stack;
 pub mod supervise;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Access, Listeners};
+use api::Listeners;
 use domain::job::Kind;
 use engine::Timing;
 use infra::nats::Bus;
@@ -16,6 +16,7 @@ use worker::providers::Provider;
 use worker::providers::bench::{Noted, Sleeping};
 
 use crate::cli::{Globals, Http, Servers, SleepingArgs, say, say_to_stderr};
+use crate::config::Config;
 use crate::exit::Failed;
 use crate::stack::{PROVIDER_TOOLS, Shared, builtin, builtin_slots};
 use crate::tools::Toolbox;
@@ -33,23 +34,16 @@ pub(crate) async fn interrupted() {
     }
 }
 
-/// The API's listeners and who may ask, or a clear word on why there are none.
-pub(crate) async fn listen(http: &Http) -> Result<(Listeners, Access), Failed> {
-    let access = Access::new(&http.allowed_host, &http.allowed_origin)
-        .map_err(|error| Failed::Usage(error.to_string()))?;
-    for address in [Some(http.bind), http.metrics_bind].into_iter().flatten() {
-        if !address.ip().is_loopback() {
-            return Err(Failed::Usage(format!(
-                "{address} can be reached from other machines, and there is no authentication yet: \
-                 choose an address of 127.0.0.0/8"
-            )));
-        }
-    }
+/// The API's listeners, or a clear word on why there are none.
+pub(crate) async fn listen(http: &Http) -> Result<Listeners, Failed> {
+    let tls = http.reach.tls()?;
     let listeners = Listeners::bind(http.bind, http.metrics_bind).await;
     let listeners = listeners.map_err(|error| {
         Failed::Usage(format!("{error}; choose another address with --bind or --metrics-bind"))
     })?;
-    Ok((listeners, access))
+    let Some(tls) = tls else { return Ok(listeners) };
+    let encrypted = listeners.encrypted(tls, http.reach.redirect_bind).await;
+    encrypted.map_err(|error| Failed::Usage(format!("{error}; choose another address with --redirect-bind")))
 }
 
 fn database_url(servers: &Servers) -> Result<&str, Failed> {
@@ -94,12 +88,19 @@ pub(crate) async fn apply_bus(nats_url: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-pub(crate) async fn api(servers: &Servers, http: &Http, globals: &Globals) -> Result<(), Failed> {
-    let (listeners, access) = listen(http).await?;
+pub(crate) async fn api(
+    servers: &Servers,
+    http: &Http,
+    globals: &Globals,
+    config: &Config,
+) -> Result<(), Failed> {
+    let access = http.access(config)?;
+    let listeners = listen(http).await?;
     let shared = connect(servers, "storytovideo-api", globals).await?;
+    http.refuse_strangers(&access, &shared.pool).await?;
     let lifecycle = Lifecycle::default();
     lifecycle.spawn("api", api::run(listeners, shared.api(access), lifecycle.shutdown().clone()));
-    say_to_stderr(&format!("The API listens on http://{}", http.bind));
+    say_to_stderr(&format!("The API listens on {}://{}", http.reach.scheme(), http.bind));
     until_the_end(lifecycle).await
 }
 

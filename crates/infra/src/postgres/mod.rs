@@ -1,5 +1,6 @@
 //! PostgreSQL: the event log, its readers, and the tables that are read.
 
+pub mod access;
 pub mod bench;
 pub mod checkpoint;
 pub mod dead_letters;

@@ -13,6 +13,8 @@ pub(crate) mod replay_dead_letter;
 pub(crate) mod revise_project;
 pub(crate) mod revise_shot;
 pub(crate) mod revise_webhook;
+pub(crate) mod session;
+pub(crate) mod ticket;
 
 use std::sync::Arc;
 

@@ -32,7 +32,8 @@ const NAMES: [(&str, &str); 4] = [
     ("file", "^[a-z]{1,20}\\.[a-z]{1,8}$"),
 ];
 /// What a header of an answer means.
-const HEADERS: [(&str, &str); 8] = [
+const HEADERS: [(&str, &str); 9] = [
+    ("WWW-Authenticate", "`Bearer`"),
     ("X-Request-Id", "The caller's own when it was sane, else a new one"),
     ("ETag", "The project's version in quotes, for `If-Match`; of media, the file's SHA-256"),
     ("Location", "Where to ask again"),
@@ -163,13 +164,18 @@ impl Request<'_> {
 fn common_errors(path: &str, request: &Request<'_>) -> Errors {
     let reads_tables = path.starts_with("/v1/") || path.contains("{project}");
     let waits = request.has("minVersion") || request.has(IF_MATCH);
-    let rules: [(bool, u16, &str); 19] = [
+    let open = matches!(path, "/healthz" | "/readyz");
+    let rules: [(bool, u16, &str); 23] = [
         (true, 400, "host_unclear"),
         (request.has_query(), 400, "invalid_query"),
         (request.has("minVersion"), 400, "invalid_min_version"),
         (request.has(IF_MATCH), 400, "invalid_if_match"),
         (request.has(IDEMPOTENCY_KEY), 400, "invalid_idempotency_key"),
         (request.body, 400, "malformed_json,incomplete_body"),
+        (!open, 401, "credentials_missing,credentials_invalid"),
+        (!open, 403, "role_insufficient,origin_required,ticket_scope"),
+        (!open, 429, "too_many_requests"),
+        (!open, 503, "issuer_unavailable"),
         (true, 403, "origin_not_allowed"),
         (path.contains('{'), 404, "not_found"),
         (path.contains("{project}"), 404, "project_not_found,project_deleted"),
@@ -229,8 +235,10 @@ fn problem(status: u16, codes: &[String]) -> Value {
         { "type": "object", "properties": { "code": { "type": "string", "enum": codes } } },
     ] });
     let mut headers: Map<String, Value> = [header("X-Request-Id")].into_iter().collect();
-    if status == 503 {
-        headers.extend([header("Retry-After")]);
+    match status {
+        401 => headers.extend([header("WWW-Authenticate")]),
+        429 | 503 => headers.extend([header("Retry-After")]),
+        _ => {}
     }
     json!({
         "description": title, "headers": headers,

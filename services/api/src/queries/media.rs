@@ -32,7 +32,12 @@ pub(crate) async fn get(
 ) -> Result<Response, Problem> {
     let key = AssetKey::parse(&format!("{kind}/{name}")).map_err(|_| files::no_such_media())?;
     let mut response = files::serve(&app.api.media, &key, &request).await?;
-    let for_ever = HeaderValue::from_static("public, max-age=31536000, immutable");
-    response.headers_mut().insert(CACHE_CONTROL, for_ever);
+    // What one caller may see is for that caller's own cache.
+    let for_ever = if app.auth.is_on().await? {
+        "private, max-age=31536000, immutable"
+    } else {
+        "public, max-age=31536000, immutable"
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(for_ever));
     Ok(response)
 }

@@ -10,6 +10,7 @@ pub(crate) mod media;
 pub(crate) mod project;
 pub(crate) mod projects;
 pub(crate) mod queues;
+pub(crate) mod session;
 pub(crate) mod shots;
 pub(crate) mod tasks;
 pub(crate) mod webhooks;

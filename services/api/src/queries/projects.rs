@@ -6,11 +6,12 @@ use axum::extract::State;
 use domain::ids::ProjectId;
 use domain::project::Status;
 use futures::{StreamExt, TryStreamExt};
-use infra::postgres::views::projects::{self, Filter, Owners, ProjectRow};
+use infra::postgres::views::projects::{self, Filter, ProjectRow};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::App;
+use crate::auth::Identity;
 use crate::cursor;
 use crate::extract::{Query, page_limit};
 use crate::json::{Page, ProjectSummary};
@@ -56,10 +57,11 @@ pub(crate) struct Parameters {
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Query(parameters): Query<Parameters>,
 ) -> Result<axum::Json<Page<ProjectSummary>>, Problem> {
     let limit = page_limit(parameters.limit)?;
-    let mut rows = projects::list(&app.api.pool, &filter(parameters, limit + 1)?).await?;
+    let mut rows = projects::list(&app.api.pool, &filter(&identity, parameters, limit + 1)?).await?;
     let page = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > page;
     rows.truncate(page);
@@ -75,7 +77,7 @@ async fn summary(app: &App, row: ProjectRow) -> Result<ProjectSummary, Problem> 
     Ok(ProjectSummary::of(row, stage))
 }
 
-fn filter(parameters: Parameters, limit: i64) -> Result<Filter, Problem> {
+fn filter(identity: &Identity, parameters: Parameters, limit: i64) -> Result<Filter, Problem> {
     if let Some(sort) = parameters.sort.filter(|sort| sort != "createdAt") {
         return Err(Problem::invalid("sort", format!("must be createdAt (newest first); it is {sort}")));
     }
@@ -84,7 +86,7 @@ fn filter(parameters: Parameters, limit: i64) -> Result<Filter, Problem> {
     let text = search_text(parameters.q)?;
     let deleted = parameters.status.as_deref() == Some(DELETED);
     let status = known_status(parameters.status.filter(|_| !deleted))?;
-    Ok(Filter { owners: Owners::All, text, status, before, deleted, limit })
+    Ok(Filter { owners: identity.owners(), text, status, before, deleted, limit })
 }
 
 fn search_text(q: Option<String>) -> Result<Option<String>, Problem> {
@@ -116,7 +118,7 @@ mod tests {
     fn ask(change: impl FnOnce(&mut Parameters)) -> Result<Filter, Problem> {
         let mut parameters = Parameters { q: None, status: None, sort: None, cursor: None, limit: None };
         change(&mut parameters);
-        filter(parameters, 10)
+        filter(&Identity::anybody(), parameters, 10)
     }
 
     #[test]

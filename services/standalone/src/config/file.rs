@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{ConfigError, SETTINGS, settings};
+use super::{ConfigError, settings};
 
 /// Every value of the file by the variable that it stands for.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Vec<String>>, ConfigError> {
@@ -33,7 +33,7 @@ fn flatten(
 ) -> Result<(), ConfigError> {
     for (name, value) in table {
         let key = if within.is_empty() { name } else { format!("{within}.{name}") };
-        if SETTINGS.iter().any(|setting| setting.key == key) {
+        if settings::keys().any(|known| known == key) {
             let bad = || ConfigError::BadValue { path: path.to_owned(), key: key.clone() };
             values.insert(settings::variable_of(&key), words(value).ok_or_else(bad)?);
             continue;
@@ -48,7 +48,7 @@ fn flatten(
 
 /// Whether a setting's key lies within this table.
 fn is_table(key: &str) -> bool {
-    SETTINGS.iter().any(|setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    settings::keys().any(|known| known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
 }
 
 fn words(value: Value) -> Option<Vec<String>> {

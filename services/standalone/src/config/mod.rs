@@ -2,6 +2,7 @@
 //! `storytovideo.toml`.
 //!
 //! The command line knows flags and environment; what the file says becomes the default of its arguments.
+//! Secrets have no flag, as arguments show in the list of processes: [`Config::secret`] reads them.
 
 mod file;
 mod settings;
@@ -15,10 +16,6 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::OsStr;
 use clap::{Arg, Command};
-
-use settings::SETTINGS;
-#[cfg(test)]
-use settings::Setting;
 
 /// Read when no other file is named, if it is there.
 const USUAL_FILE: &str = "storytovideo.toml";
@@ -60,6 +57,9 @@ pub(crate) enum ConfigError {
         /// The key, with its tables.
         key: String,
     },
+    /// An environment variable of ours is not UTF-8.
+    #[error("{0} is not valid UTF-8")]
+    NotText(String),
 }
 
 /// What the file says, and with it the environment.
@@ -99,6 +99,21 @@ impl Config {
                 argument.required(false).hide_default_value(hidden).default_values(values)
             }
             None => argument,
+        }
+    }
+
+    /// A secret by its key: from the environment, else from the file.
+    ///
+    /// # Errors
+    /// [`ConfigError::NotText`] for a variable that is not UTF-8.
+    pub(crate) fn secret(&self, key: &str) -> Result<Option<String>, ConfigError> {
+        let variable = settings::variable_of(key);
+        match env::var(&variable) {
+            Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+            Err(env::VarError::NotPresent) => {
+                Ok(self.file.get(&variable).and_then(|values| values.first()).cloned())
+            }
+            Err(env::VarError::NotUnicode(_)) => Err(ConfigError::NotText(variable)),
         }
     }
 }

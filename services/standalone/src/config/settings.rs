@@ -1,33 +1,45 @@
 //! Every setting there is. `docs/configuration.md` tells people of them; tests compare it, and the command
-//! line, with this list.
+//! line, with these lists.
 
-/// One setting.
-#[derive(Debug)]
-pub(crate) struct Setting {
-    /// Its key in the file, with its table: `auth.issuer`.
-    pub(crate) key: &'static str,
-}
-
-const fn setting(key: &'static str) -> Setting {
-    Setting { key }
-}
-
-/// All of them, as the documentation orders them.
-pub(crate) const SETTINGS: &[Setting] = &[
-    setting("data"),
-    setting("media"),
-    setting("database_url"),
-    setting("nats_url"),
-    setting("log"),
-    setting("cache_dir"),
-    setting("lease_seconds"),
-    setting("worker_name"),
-    setting("bind"),
-    setting("metrics_bind"),
-    setting("allowed_hosts"),
-    setting("allowed_origins"),
-    setting("webhooks.allowed_networks"),
+/// The keys of all that have flags, as the documentation orders them. A dot is a table of the file.
+pub(crate) const SETTINGS: &[&str] = &[
+    "data",
+    "media",
+    "database_url",
+    "nats_url",
+    "log",
+    "cache_dir",
+    "lease_seconds",
+    "worker_name",
+    "bind",
+    "metrics_bind",
+    "allowed_hosts",
+    "allowed_origins",
+    "webhooks.allowed_networks",
+    "public_url",
+    "trusted_proxies",
+    "tls_cert",
+    "tls_key",
+    "redirect_bind",
+    "auth.jwks_url",
+    "auth.audience",
+    "auth.issuer",
+    "auth.session_minutes",
+    "auth.path_keys",
+    "auth.trusted_networks",
+    "auth.trusted_role",
+    "limits.reads",
+    "limits.writes",
+    "limits.polls",
 ];
+
+/// The keys of those that have none, as arguments show in the list of processes.
+pub(crate) const SECRETS: &[&str] = &["auth.jwt_secret", "auth.signing_key"];
+
+/// All keys.
+pub(crate) fn keys() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().chain(SECRETS).copied()
+}
 
 /// The environment variable of a key: `auth.issuer` is `STORYTOVIDEO_AUTH_ISSUER`.
 pub(crate) fn variable_of(key: &str) -> String {

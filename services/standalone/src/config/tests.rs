@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory};
 
-use super::settings::variable_of;
+use super::settings::{SETTINGS, keys, variable_of};
 use super::*;
 use crate::cli::Cli;
 
@@ -26,9 +26,8 @@ fn flags(command: &Command) -> BTreeSet<(String, String)> {
 #[test]
 fn every_flag_with_a_variable_is_a_setting_and_every_setting_but_secrets_has_a_flag() {
     let flags: BTreeSet<String> = flags(&Cli::command()).into_iter().map(|(variable, _)| variable).collect();
-    let settings = SETTINGS.iter();
-    let expected: BTreeSet<String> =
-        settings.map(|setting| variable_of(setting.key)).chain([FILE_VARIABLE.to_owned()]).collect();
+    let settings = SETTINGS.iter().map(|key| variable_of(key));
+    let expected: BTreeSet<String> = settings.chain([FILE_VARIABLE.to_owned()]).collect();
     assert_eq!(flags, expected);
 }
 
@@ -42,12 +41,12 @@ fn the_documentation_lists_every_setting_with_its_flag_and_its_variable() {
     let rows: Vec<[String; 3]> =
         document.lines().filter(|line| line.starts_with("| `")).filter_map(cells).collect();
     let flags = flags(&Cli::command());
-    let row = |setting: &Setting| {
-        let variable = variable_of(setting.key);
+    let row = |key: &str| {
+        let variable = variable_of(key);
         let flag = flags.iter().find(|(of, _)| *of == variable).map_or("—", |(_, flag)| flag.as_str());
-        [setting.key.to_owned(), flag.to_owned(), variable]
+        [key.to_owned(), flag.to_owned(), variable]
     };
-    assert_eq!(rows, SETTINGS.iter().map(row).collect::<Vec<_>>());
+    assert_eq!(rows, keys().map(row).collect::<Vec<_>>());
 }
 
 #[test]
@@ -68,10 +67,20 @@ fn what_the_file_says_is_the_default_of_a_flag_and_a_flag_goes_before_it() {
 fn what_is_no_setting_is_refused_by_name() {
     let refused = |text: &str| config(text).unwrap_err().to_string();
     assert!(refused("bnid = 1").contains("`bnid`"));
+    assert!(refused("[auth]\njwt_secrte = \"x\"").contains("`auth.jwt_secrte`"));
+    assert!(refused("[auth.issuer]\nx = 1").contains("`auth.issuer`"));
     assert!(refused("[nowhere]\nx = 1").contains("`nowhere`"));
+    assert!(refused("auth = 1").contains("`auth`"));
     assert!(refused("bind = { x = 1 }").contains("`bind`"));
     assert!(refused("bind = [[1]]").contains("`bind`"));
     assert!(refused("bind =").contains("test.toml"));
+}
+
+#[test]
+fn a_secret_of_the_file_is_found_by_its_key() {
+    let config = config("[auth]\njwt_secret = \"s\"").unwrap();
+    assert_eq!(config.secret("auth.jwt_secret").unwrap().as_deref(), Some("s"));
+    assert_eq!(config.secret("auth.signing_key").unwrap(), None);
 }
 
 #[test]

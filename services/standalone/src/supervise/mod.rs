@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub use data_folder::DataFolder;
 pub use nats::NatsServer;
-pub use postgres::PostgresServer;
+pub use postgres::{PostgresServer, running_database};
 pub use supervised::Supervised;
 
 use crate::tools::Tool;

@@ -83,15 +83,33 @@ impl Supervised<PostgresServer> {
     }
 }
 
+/// Where the database of a data folder is that another process has open; `None` when nobody has.
+///
+/// # Errors
+/// The folder or what is kept in it cannot be read.
+pub fn running_database(data: &Path) -> Result<Option<String>, SuperviseError> {
+    match DataFolder::open(data) {
+        Err(SuperviseError::InUse { folder, .. }) => {
+            Endpoint::read(&folder.join("postgres/endpoint.json")).map(|endpoint| Some(url(&endpoint)))
+        }
+        Ok(_) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn url(endpoint: &Endpoint) -> String {
+    let Endpoint { port, password } = endpoint;
+    format!("postgres://{USER}:{password}@127.0.0.1:{port}/postgres")
+}
+
 impl PostgresServer {
     fn new(programs: &Path, folder: &Path, identity: Identity, endpoint: &Endpoint) -> Self {
-        let Endpoint { port, password } = endpoint;
         Self {
             program: programs.join("postgres"),
             folder: folder.to_path_buf(),
             identity,
-            port: *port,
-            url: format!("postgres://{USER}:{password}@127.0.0.1:{port}/postgres"),
+            port: endpoint.port,
+            url: url(endpoint),
         }
     }
 }

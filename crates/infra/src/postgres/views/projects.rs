@@ -132,15 +132,6 @@ pub async fn version(pool: &PgPool, id: ProjectId) -> Result<Option<u64>, Postgr
     Ok(version.and_then(|version| u64::try_from(version).ok()))
 }
 
-/// Whom a project belongs to; `None` when there is no such project.
-pub async fn owner(pool: &PgPool, id: ProjectId) -> Result<Option<Option<String>>, PostgresError> {
-    sqlx::query_scalar("SELECT owner FROM projects WHERE id = $1")
-        .bind(id.0)
-        .fetch_optional(pool)
-        .await
-        .map_err(PostgresError::during("read whom a project belongs to"))
-}
-
 /// Whose projects a list shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owners {

@@ -1,0 +1,196 @@
+//! The public keys of an issuer (RFC 7517): fetched when needed, kept for a while, and never more than so
+//! many or so often.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::bearer::TokenError;
+
+/// Time to fetch the keys.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Largest answer, in bytes.
+const SIZE: usize = 256 * 1024;
+/// Keys that are looked at.
+const KEYS: usize = 64;
+/// Keys are fetched again after so long.
+const FRESH: Duration = Duration::from_secs(10 * 60);
+/// What was fetched is believed for so long when the issuer does not answer.
+const STALE: Duration = Duration::from_secs(60 * 60);
+/// Shortest time between two attempts, whatever tokens name.
+const PAUSE: Duration = Duration::from_secs(15);
+
+/// Why keys cannot be fetched from there at all.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum JwksError {
+    /// The address is none, or not a safe one.
+    #[error("{0:?} is not an https address (http is allowed to loopback only)")]
+    Address(String),
+    /// No client can be made.
+    #[error("cannot make an HTTP client: {0}")]
+    Client(#[source] reqwest::Error),
+}
+
+/// An issuer's keys.
+#[derive(Debug)]
+pub(super) struct Jwks {
+    url: reqwest::Url,
+    client: reqwest::Client,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    keys: Vec<Jwk>,
+    fetched: Option<Instant>,
+    tried: Option<Instant>,
+}
+
+impl Jwks {
+    /// Keys from an address; nothing is fetched yet.
+    pub(super) fn new(url: &str) -> Result<Self, JwksError> {
+        let address = reqwest::Url::parse(url).ok().filter(is_safe);
+        let url = address.ok_or_else(|| JwksError::Address(url.to_owned()))?;
+        // A provider that is installed already is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(JwksError::Client)?;
+        Ok(Self { url, client, known: Mutex::default() })
+    }
+
+    /// The key that a token names. Whoever waits here waits for one fetch at most.
+    pub(super) async fn key(
+        &self,
+        id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<DecodingKey, TokenError> {
+        let mut known = self.known.lock().await;
+        let is_within = |since: Option<Instant>, time: Duration| since.is_some_and(|at| at.elapsed() < time);
+        let found = find(&known.keys, id, algorithm).is_some();
+        let wanted = !found || !is_within(known.fetched, FRESH);
+        if wanted && !is_within(known.tried, PAUSE) {
+            known.tried = Some(Instant::now());
+            match self.fetch().await {
+                Ok(keys) => {
+                    known.keys = keys;
+                    known.fetched = Some(Instant::now());
+                }
+                Err(error) => tracing::warn!(%error, "the issuer's keys cannot be fetched"),
+            }
+        }
+        if !is_within(known.fetched, STALE) {
+            return Err(TokenError::IssuerSilent);
+        }
+        let key = find(&known.keys, id, algorithm).ok_or(TokenError::Invalid)?;
+        DecodingKey::from_jwk(key).map_err(|_| TokenError::Invalid)
+    }
+
+    async fn fetch(&self) -> Result<Vec<Jwk>, FetchError> {
+        let mut response = self.client.get(self.url.clone()).send().await?.error_for_status()?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            if body.len() + chunk.len() > SIZE {
+                return Err(FetchError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let JwkSet { mut keys } = serde_json::from_slice(&body)?;
+        keys.truncate(KEYS);
+        Ok(keys)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FetchError {
+    #[error("the request failed: {0}")]
+    Request(#[from] reqwest::Error),
+    #[error("the answer is no key set: {0}")]
+    Form(#[from] serde_json::Error),
+    #[error("the answer is larger than {SIZE} bytes")]
+    TooLarge,
+}
+
+fn is_safe(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    url.scheme() == "https" || (url.scheme() == "http" && loopback)
+}
+
+/// The key of this id, or the only one where the token names none, if it is one for this algorithm.
+fn find<'a>(keys: &'a [Jwk], id: Option<&str>, algorithm: Algorithm) -> Option<&'a Jwk> {
+    let mut fitting = keys.iter().filter(|key| is_for(key, algorithm));
+    match id {
+        Some(id) => fitting.find(|key| key.common.key_id.as_deref() == Some(id)),
+        None => fitting.next().filter(|_| fitting.next().is_none()),
+    }
+}
+
+/// A key signs by one algorithm, that of its type; symmetric ones have no place among public keys.
+fn is_for(key: &Jwk, algorithm: Algorithm) -> bool {
+    let stated = key.common.key_algorithm;
+    let signs_by = match (&key.algorithm, stated) {
+        (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => Some(Algorithm::RS256),
+        (AlgorithmParameters::EllipticCurve(_), None | Some(KeyAlgorithm::ES256)) => Some(Algorithm::ES256),
+        _ => None,
+    };
+    let signs = matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature));
+    signs && signs_by == Some(algorithm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn keys(set: Value) -> Vec<Jwk> {
+        serde_json::from_value::<JwkSet>(json!({ "keys": set })).unwrap().keys
+    }
+
+    #[test]
+    fn a_key_counts_only_for_the_algorithm_of_its_type() {
+        let keys = keys(json!([
+            { "kty": "RSA", "kid": "r", "n": "AQAB", "e": "AQAB" },
+            { "kty": "EC", "kid": "e", "crv": "P-256", "x": "AA", "y": "AA" },
+            { "kty": "oct", "kid": "o", "k": "AAAA" },
+            { "kty": "RSA", "kid": "enc", "use": "enc", "n": "AQAB", "e": "AQAB" },
+            { "kty": "RSA", "kid": "512", "alg": "RS512", "n": "AQAB", "e": "AQAB" },
+        ]));
+        let found = |id: Option<&str>, algorithm| find(&keys, id, algorithm).is_some();
+        assert!(found(Some("r"), Algorithm::RS256) && found(Some("e"), Algorithm::ES256));
+        assert!(!found(Some("r"), Algorithm::ES256) && !found(Some("e"), Algorithm::RS256));
+        for id in ["o", "enc", "512", "unknown"] {
+            assert!(!found(Some(id), Algorithm::RS256), "{id}");
+        }
+        assert!(found(None, Algorithm::RS256), "the only one that signs so");
+    }
+
+    #[test]
+    fn two_keys_are_not_told_apart_without_their_ids() {
+        let two = json!([
+            { "kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB" },
+            { "kty": "RSA", "kid": "b", "n": "AQAB", "e": "AQAB" },
+        ]);
+        assert!(find(&keys(two), None, Algorithm::RS256).is_none());
+    }
+
+    #[test]
+    fn keys_come_by_a_safe_way_only() {
+        for url in
+            ["https://issuer.example/jwks", "http://127.0.0.1:1/jwks", "http://[::1]/", "http://localhost/"]
+        {
+            assert!(Jwks::new(url).is_ok(), "{url}");
+        }
+        for url in
+            ["http://issuer.example/jwks", "file:///etc/passwd", "issuer", "http://127.0.0.1.evil.example/"]
+        {
+            assert!(Jwks::new(url).is_err(), "{url}");
+        }
+    }
+}

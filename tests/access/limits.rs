@@ -1,0 +1,73 @@
+//! How much a caller may ask for, and what every answer tells browsers.
+
+use std::collections::BTreeMap;
+
+use api::{AuthConfig, Rates};
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::{Server, token};
+
+#[tokio::test]
+async fn whoever_asks_too_much_is_told_when_to_come_back_and_others_are_not_disturbed() {
+    let few = Rates { reads: 5, writes: 2, polls: 3 };
+    let server = Server::with(|auth| AuthConfig { rates: few, ..auth }).await;
+    let (ada, bob) = (token("ada", "editor"), token("bob", "editor"));
+    for left in (0..5).rev() {
+        let answer = server.ask("GET", "/v1/projects", Some(&ada), None).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.headers["ratelimit-limit"], "5");
+        assert_eq!(answer.headers["ratelimit-remaining"], left.to_string().as_str());
+    }
+    let refused = server.ask("GET", "/v1/projects", Some(&ada), None).await;
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (StatusCode::TOO_MANY_REQUESTS, &json!("too_many_requests"))
+    );
+    let wait: u32 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait));
+    assert_eq!(server.ask("GET", "/v1/projects", Some(&bob), None).await.status, StatusCode::OK);
+    let create = server.ask("POST", "/v1/projects", Some(&ada), Some(json!({ "story": "One." }))).await;
+    assert_eq!(create.status, StatusCode::CREATED, "writing is counted by itself");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn forged_credentials_cannot_be_tried_for_ever() {
+    let server = Server::new().await;
+    let mut last = StatusCode::UNAUTHORIZED;
+    for _ in 0..200 {
+        last = server.ask("GET", "/v1/projects", Some("a.b.c"), None).await.status;
+        if last != StatusCode::UNAUTHORIZED {
+            break;
+        }
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    let good = server.ask("GET", "/v1/projects", Some(&token("ada", "viewer")), None).await;
+    assert_eq!(good.status, StatusCode::OK, "who is known is not shut out by that");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn every_answer_tells_browsers_to_be_careful() {
+    let server = Server::new().await;
+    for path in ["/healthz", "/v1/projects", "/nowhere"] {
+        let headers = server.ask("GET", path, None, None).await.headers;
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(headers["x-frame-options"], "DENY", "{path}");
+        assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
+        assert!(headers["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'"));
+        assert!(headers.get("strict-transport-security").is_none(), "there is no TLS here");
+        assert!(headers.get("ratelimit-limit").is_none(), "nobody is known here");
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn an_id_of_a_request_that_would_break_a_header_is_replaced() {
+    let server = Server::new().await;
+    let split = BTreeMap::from([("x-request-id", "a; b\tc")]);
+    let answer = server.send("GET", "/healthz", &split, None).await;
+    assert_eq!(answer.headers["x-request-id"].len(), 36);
+    server.end().await;
+}
