@@ -32,7 +32,8 @@ impl Project {
                 self.record_started(*task, *attempt, *claim, worker)
             }
             Command::RecordTaskFinished { task, attempt, output, made_with } => {
-                self.record_finished(*task, *attempt, output, made_with, ids)
+                let recorded = self.record_finished(*task, *attempt, output, made_with, ids);
+                Ok(recorded.unwrap_or_else(|error| self.record_unusable(*task, *attempt, &error, at, ids)))
             }
             Command::RecordTaskFailed { task, claim, failure } => {
                 Ok(self.record_failed(*task, *claim, failure, at, ids))
@@ -98,6 +99,21 @@ impl Project {
             }
             (kind, _) => Err(ProjectError::WrongOutput(kind)),
         }
+    }
+
+    /// A result that is not what was asked for is a failure of the attempt that brought it: another may do
+    /// better.
+    fn record_unusable(
+        &self,
+        id: TaskId,
+        attempt: u32,
+        error: &ProjectError,
+        at: DateTime<Utc>,
+        ids: &mut NewIds,
+    ) -> Vec<Event> {
+        let of_present_attempt = self.tasks.get(&id).is_some_and(|task| attempt >= task.attempt);
+        let failure = Failure::retry("invalid_output", error);
+        if of_present_attempt { self.record_failed(id, None, &failure, at, ids) } else { Vec::new() }
     }
 
     /// A task that may finish: open, ready, and asking for what today's content asks for.

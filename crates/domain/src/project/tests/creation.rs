@@ -1,8 +1,10 @@
 //! From nothing to a storyboard whose shots are all being made.
 
-use super::telling::{Telling, creation, storyboard, video_on};
-use crate::job::{Kind, Output};
-use crate::project::{Command, Event, Lifecycle, Project, ProjectError, ProjectPatch, TaskState};
+use super::telling::{Telling, claim, creation, storyboard, video_on};
+use crate::job::{Kind, MadeWith, Output};
+use crate::project::{
+    Command, Event, Lifecycle, MAX_ATTEMPTS, Project, ProjectError, ProjectPatch, TaskState,
+};
 use crate::settings::Settings;
 
 #[test]
@@ -155,31 +157,57 @@ fn clips_are_planned_on_their_pictures_and_queued_when_these_arrive() {
 }
 
 #[test]
-fn a_storyboard_that_brings_something_else_is_refused() {
+fn a_storyboard_that_brings_something_else_has_failed_and_is_tried_again() {
     let mut told = Telling::created(None, Settings::default());
     let picture = told.output(Kind::Image);
-    let wrong = super::telling::finishing(told.open(Kind::Storyboard, 0), picture);
-    assert_eq!(told.refused(wrong), ProjectError::WrongOutput(Kind::Storyboard));
+    let words = told.finish_with(told.open(Kind::Storyboard, 0), picture);
+    assert_eq!(words, ["TaskRetryScheduled storyboard (attempt 2)"]);
 }
 
 #[test]
 fn a_storyboard_is_not_trusted_to_keep_to_its_limits() {
     let mut told = Telling::created(None, Settings::default());
     let task = told.open(Kind::Storyboard, 0);
-    let mut refused_field = |change: &dyn Fn(&mut crate::job::StoryboardOutput)| {
+    let mut refused = |change: &dyn Fn(&mut crate::job::StoryboardOutput)| {
         let Output::Storyboard(mut output) = storyboard(&["One."]) else { unreachable!() };
         change(&mut output);
-        match told.refused(super::telling::finishing(task, Output::Storyboard(output))) {
-            ProjectError::Invalid { field, .. } => field,
-            other => panic!("{other}"),
+        let finished = super::telling::finishing(task, Output::Storyboard(output));
+        match told.decide(finished).unwrap().as_slice() {
+            [Event::TaskRetryScheduled(event)] => {
+                assert_eq!(event.failure.code, "invalid_output");
+                event.failure.message.clone()
+            }
+            other => panic!("{other:?}"),
         }
     };
-    assert_eq!(refused_field(&|output| output.shots.clear()), "shots");
-    assert_eq!(refused_field(&|output| output.shots = vec![output.shots[0].clone(); 201]), "shots");
-    assert_eq!(refused_field(&|output| output.title = "x".repeat(201)), "title");
-    assert_eq!(refused_field(&|output| output.language = "en\u{0}".to_owned()), "language");
-    assert_eq!(refused_field(&|output| output.shots[0].prompt = "x".repeat(2_001)), "prompt");
-    assert_eq!(refused_field(&|output| output.shots[0].narration = "x".repeat(10_001)), "narration");
+    let mut field = |change| refused(change).split(':').next().unwrap_or_default().to_owned();
+    assert_eq!(field(&|output| output.shots.clear()), "shots");
+    assert_eq!(field(&|output| output.shots = vec![output.shots[0].clone(); 201]), "shots");
+    assert_eq!(field(&|output| output.title = "x".repeat(201)), "title");
+    assert_eq!(field(&|output| output.title = "two\nlines".to_owned()), "title");
+    assert_eq!(field(&|output| output.language = "en\u{0}".to_owned()), "language");
+    assert_eq!(field(&|output| output.shots[0].prompt = "x".repeat(2_001)), "prompt");
+    assert_eq!(field(&|output| output.shots[0].narration = "x".repeat(10_001)), "narration");
+}
+
+#[test]
+fn a_storyboard_that_is_never_usable_fails_for_good_after_its_attempts() {
+    let mut told = Telling::created(Some(1), Settings::default());
+    let task = told.open(Kind::Storyboard, 0);
+    for attempt in 1..=MAX_ATTEMPTS {
+        told.start(task, claim(attempt.into()));
+        let unusable = Command::RecordTaskFinished {
+            task,
+            attempt,
+            output: storyboard(&[]),
+            made_with: MadeWith::default(),
+        };
+        let words = told.when(unusable.clone());
+        assert_eq!(words.len(), if attempt < MAX_ATTEMPTS { 1 } else { 3 }, "{words:?}");
+        assert!(told.when(unusable).is_empty(), "the same result again uses no further attempt");
+    }
+    assert_eq!(told.project.tasks[&task].state, TaskState::Failed);
+    assert!(told.open_work().is_empty(), "what waited for it has ended too");
 }
 
 #[test]

@@ -78,11 +78,11 @@ fn a_result_that_arrives_twice_changes_nothing_the_second_time() {
 }
 
 #[test]
-fn a_picture_where_a_voice_was_asked_for_has_its_own_kind_and_a_film_is_refused() {
+fn a_film_where_a_voice_was_asked_for_is_a_failure() {
     let mut told = Telling::with_shots(&["One."], Settings::default());
     let film = told.output(Kind::Film);
-    let wrong = finishing(told.open(Kind::Tts, 1), film);
-    assert_eq!(told.refused(wrong), ProjectError::WrongOutput(Kind::Tts));
+    let words = told.finish_with(told.open(Kind::Tts, 1), film);
+    assert_eq!(words, ["TaskRetryScheduled tts 1 (attempt 2)"]);
 }
 
 /// Somebody chose a take: told as the result of work that ran beside the rest.
