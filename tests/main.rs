@@ -16,6 +16,7 @@ mod harness;
 mod interleaving;
 mod live;
 mod operations;
+mod outages;
 mod projection;
 mod render;
 mod results;

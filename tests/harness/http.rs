@@ -7,6 +7,7 @@ use axum::http::{Request, StatusCode};
 use futures::StreamExt;
 use infra::runtime::CancellationToken;
 use serde_json::Value;
+use standalone::stack::Shared;
 use std::net::SocketAddr;
 use tower::ServiceExt;
 
@@ -27,7 +28,11 @@ pub(crate) struct Http {
 
 impl Http {
     pub(crate) fn of(world: &World) -> Self {
-        Self { router: api::router(world.shared.api(Access::default())) }
+        Self::on(&world.shared)
+    }
+
+    pub(crate) fn on(shared: &Shared) -> Self {
+        Self { router: api::router(shared.api(Access::default())) }
     }
 
     pub(crate) async fn ask(

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::ids::ProjectId;
+use domain::ids::{ClaimId, ProjectId};
 use domain::job::Kind;
-use domain::project::{Command, Project};
+use domain::project::{Command, Project, TaskState};
 use domain::settings::Settings;
 use engine::Timing;
 use infra::postgres::event_store::Receipt;
@@ -16,6 +16,7 @@ use infra::postgres::{PgPool, checkpoint};
 use infra::postgres::{deliveries, dispatches};
 use infra::runtime::{Clock, Lifecycle};
 use standalone::stack::Shared;
+use uuid::Uuid;
 use worker::providers::Provider;
 
 use super::servers::Database;
@@ -94,6 +95,16 @@ impl World {
 
     pub(crate) async fn events(&self, project: ProjectId) -> Vec<Recorded> {
         tail::read_stream(self.pool(), project, 0, 100_000).await.unwrap()
+    }
+
+    /// Begins a project's one ready task in the log alone: a run that nobody ever hears of again.
+    pub(crate) async fn begin_and_vanish(&self, project: ProjectId) {
+        let state = self.state(project).await;
+        let mut ready = state.open_tasks().filter(|(_, task)| task.state == TaskState::Pending);
+        let (task, attempt) = ready.next().map(|(id, task)| (id, task.attempt)).expect("a task is ready");
+        let claim = ClaimId(Uuid::new_v4());
+        let started = Command::RecordTaskStarted { task, attempt, claim, worker: "nobody".to_owned() };
+        self.execute(project, started).await;
     }
 
     /// Ends the roles and the database, once nothing is left to be done. For a world with an engine.

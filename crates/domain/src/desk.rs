@@ -163,6 +163,11 @@ pub enum UploadReply {
         /// Milliseconds.
         retry_after_ms: u64,
     },
+    /// There will never be a place for it.
+    Refused {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Reports how a run ended.

@@ -2,6 +2,7 @@
 //! commit, and answered after it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use domain::ids::{ClaimId, CommandId, ProjectId, TaskId};
 use domain::job::{Failure, Kind, MadeWith, Output, SpecHash};
 use domain::metadata::Context;
 use domain::project::{Command, Envelope, Project, TaskState};
+use futures::FutureExt;
 use infra::media::MediaError;
 use infra::nats::{DeskRequest, DeskSubscription, ReplyTo};
 use infra::postgres::dispatches;
@@ -29,8 +31,8 @@ use crate::{Engine, EngineError, Leases, pause};
 
 /// What a worker is told when the engine cannot answer properly.
 const RETRY_AFTER_MS: u64 = 1_000;
-/// A busy task is asked for again at the latest after this.
-const LONGEST_BUSY_MS: u64 = 5_000;
+/// A busy task is asked for again at the earliest after this.
+const SHORTEST_BUSY_MS: u64 = 100;
 /// Requests of one project that are recorded in one commit.
 const LARGEST_BATCH: usize = 256;
 
@@ -198,10 +200,7 @@ impl Desk {
         let rest = queue.split_off(queue.len().min(LARGEST_BATCH));
         let batch = std::mem::replace(queue, rest);
         let desk = self.clone();
-        running.spawn(async move {
-            desk.handle(project, batch).await;
-            Some(project)
-        });
+        running.spawn(whatever_happens(project, async move { desk.handle(project, batch).await }));
     }
 
     async fn handle(&self, project: ProjectId, batch: Vec<Waiting>) {
@@ -310,6 +309,15 @@ impl Desk {
     fn leases(&self) -> MutexGuard<'_, Leases> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Does a project's work and answers with the project, also when that panics: who waits behind it must not wait
+/// for ever. Those whose answer got lost ask again.
+async fn whatever_happens(project: ProjectId, work: impl Future<Output = ()>) -> Option<ProjectId> {
+    if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+        tracing::error!(%project, "the desk broke down over a project; workers ask again");
+    }
+    Some(project)
 }
 
 fn reply_to(waiting: &Waiting) -> ReplyTo {
@@ -429,9 +437,10 @@ fn finished(job: Job, output: Output, made_with: MadeWith) -> Prepared {
     Prepared::Record(Box::new(command), AfterRecording::Done)
 }
 
+/// Busy for what is left of another's lease.
 fn busy_for(left: Duration) -> Prepared {
-    let millis = u64::try_from(left.as_millis()).unwrap_or(LONGEST_BUSY_MS);
-    let retry_after_ms = millis.clamp(100, LONGEST_BUSY_MS);
+    let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    let retry_after_ms = millis.max(SHORTEST_BUSY_MS);
     Prepared::Answer(Answer::Claim(ClaimReply::Busy { retry_after_ms }))
 }
 
@@ -551,7 +560,7 @@ impl Desk {
         }
         if !lost.is_empty() {
             let tasks: Vec<TaskId> = lost.iter().map(|(_, task)| *task).collect();
-            dispatches::mark_unsent(&self.engine.pool, &tasks).await?;
+            dispatches::mark_unsent(&self.engine.pool, &tasks, &self.fence).await?;
             self.leases().unsent = true;
             self.engine.bus.wake().await;
         }
@@ -573,5 +582,16 @@ impl Desk {
             }
         }
         Ok(stop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_over_one_request_does_not_silence_its_project() {
+        let project = ProjectId(Uuid::new_v4());
+        assert_eq!(whatever_happens(project, async { panic!("unforeseen") }).await, Some(project));
     }
 }

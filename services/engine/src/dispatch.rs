@@ -54,7 +54,7 @@ impl Dispatcher {
             .map(|((_, job), _)| job.task)
             .collect();
         if let Some(error) = results.into_iter().find_map(Result::err) {
-            dispatches::mark_unsent(&self.engine.pool, &failed).await?;
+            dispatches::mark_unsent(&self.engine.pool, &failed, &self.fence).await?;
             self.more_waits = true;
             // The stream may be gone; the next look makes it again.
             self.reconciled_at = None;
@@ -104,7 +104,7 @@ impl Dispatcher {
                 jobs = lost.len(),
                 "the queue does not hold jobs that were sent; sending them again"
             );
-            dispatches::mark_unsent(&self.engine.pool, &lost).await?;
+            dispatches::mark_unsent(&self.engine.pool, &lost, &self.fence).await?;
             self.more_waits = true;
         }
         self.reconciled_at = Some(Instant::now());

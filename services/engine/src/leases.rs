@@ -188,6 +188,15 @@ impl Leases {
         self.jobs.get(&task).is_some_and(|lease| lease.until > Instant::now())
     }
 
+    /// Whether somebody runs a task, or may do so for all that is known.
+    pub(crate) fn may_be_run(&self, task: TaskId) -> bool {
+        let now = Instant::now();
+        match self.jobs.get(&task) {
+            Some(lease) => lease.until > now,
+            None => !self.freed.contains(&task) && self.unknown_until > now,
+        }
+    }
+
     /// How many jobs of a kind all workers that take jobs can run at once.
     pub(crate) fn slots(&self, kind: Kind) -> u32 {
         let taking = self.workers.values().filter(|worker| !worker.draining);

@@ -121,14 +121,15 @@ impl Engine {
         let leases = Arc::new(Mutex::new(Leases::new(self.timing.lease)));
         let desk = desk::Desk::new(self.clone(), fence, leases.clone());
         let tail = Tail::new(self.pool.clone());
-        let dispatcher = dispatch::Dispatcher::new(self.clone(), tail.clone(), fence, leases);
+        let dispatcher = dispatch::Dispatcher::new(self.clone(), tail.clone(), fence, leases.clone());
+        let dead_letters = dead_letters::DeadLetters { engine: self, fence, leases };
         let relay = relay::Relay::new(self.pool.clone(), tail.clone(), self.bus.clone(), fence);
         let (feed, courier) = webhooks::new(self.clone(), tail.clone(), fence);
         let projector = projector::Projector::on(tail, self.pool.clone(), fence);
         tokio::join!(
             self.renew(holder, fence, &stop),
             desk.run(&stop),
-            dead_letters::run(self, fence, &stop),
+            dead_letters.run(&stop),
             drive("dispatcher", self, &stop, dispatcher),
             drive("relay", self, &stop, relay),
             drive("projector", self, &stop, projector),

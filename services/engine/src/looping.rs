@@ -50,7 +50,12 @@ async fn turn(
     let mut wake_ups = engine.bus.wake_ups().await?;
     let mut looks_left = 0;
     while !stop.is_cancelled() {
-        if reader.run_once().await? == Step::Worked {
+        let step = tokio::select! {
+            step = reader.run_once() => step?,
+            // What it waits for may never come; a reader can be stopped anywhere.
+            () = stop.cancelled() => return Ok(()),
+        };
+        if step == Step::Worked {
             looks_left = SETTLING_LOOKS;
             continue;
         }

@@ -80,10 +80,10 @@ impl Reader for Relay {
             self.publish(recorded).await?;
         }
         let reached = page.last().map_or(place, |last| last.place);
-        self.place = Some(reached);
         if !page.is_empty() {
             self.bus.flush().await?;
         }
+        self.place = Some(reached);
         if self.saved_at.elapsed() >= SAVE_EVERY {
             self.save(reached).await?;
         }

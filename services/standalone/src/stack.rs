@@ -152,7 +152,8 @@ impl Servers {
 }
 
 impl Shared {
-    /// Connects, and brings schema and streams up to date.
+    /// Connects, and brings schema and streams up to date. While NATS is away, whoever leads sees to the streams
+    /// when it is back.
     pub async fn connect(
         database_url: &str,
         nats_url: &str,
@@ -162,7 +163,9 @@ impl Shared {
         let pool = postgres::connect(database_url, CONNECTIONS, name).map_err(usage)?;
         postgres::migrate(&pool).await.map_err(Failed::because)?;
         let bus = Bus::connect(nats_url, name).await.map_err(Failed::because)?;
-        bus.apply_topology().await.map_err(Failed::because)?;
+        if bus.is_connected() {
+            bus.apply_topology().await.map_err(Failed::because)?;
+        }
         let media = MediaFolder::open(media).await.map_err(Failed::because)?;
         let outbound = Outbound::new(AddressRules::default()).map_err(Failed::because)?;
         Ok(Self { store: EventStore::new(pool.clone()), pool, bus, media, outbound, clock: Clock::System })

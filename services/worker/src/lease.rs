@@ -8,17 +8,26 @@ use std::time::Duration;
 use domain::desk::{LeaseReply, LeaseRequest, RunningJob};
 use domain::ids::TaskId;
 use futures::StreamExt;
-use infra::nats::BusError;
+use infra::nats::{BusError, JobMessage};
 use infra::runtime::CancellationToken;
 
 use crate::providers::Provider;
 use crate::run_job::JobRunner;
 
-/// The tasks that this worker deals with, each with its run and the token that stops it, once it is claimed.
+/// The tasks that this worker deals with.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Running(Arc<Mutex<Tasks>>);
 
-type Tasks = HashMap<TaskId, Option<(RunningJob, CancellationToken)>>;
+type Tasks = HashMap<TaskId, DealtWith>;
+
+/// A task that is dealt with.
+#[derive(Debug)]
+struct DealtWith {
+    /// The message that has to be answered: the last one that came for it.
+    message: Arc<JobMessage>,
+    /// Its run and the token that stops it, once it is claimed.
+    run: Option<(RunningJob, CancellationToken)>,
+}
 
 /// A task that no other slot takes on until this is dropped.
 #[derive(Debug)]
@@ -33,31 +42,46 @@ impl Drop for TakenOn {
     }
 }
 
+impl TakenOn {
+    /// The message that has to be answered for the task.
+    pub(crate) fn message(&self) -> Option<Arc<JobMessage>> {
+        self.running.tasks().get(&self.task).map(|task| task.message.clone())
+    }
+}
+
 impl Running {
-    /// Takes a task on before it is claimed; nothing when it is being dealt with here already.
-    pub(crate) fn take_on(&self, task: TaskId) -> Option<TakenOn> {
+    /// Takes a task on before it is claimed. Nothing when it is being dealt with here already, as after a
+    /// restart of the server, which delivers again: whoever deals with it answers for this message too.
+    pub(crate) fn take_on(&self, message: JobMessage) -> Option<TakenOn> {
+        let task = message.job.task;
+        let message = Arc::new(message);
         match self.tasks().entry(task) {
-            Entry::Occupied(_) => None,
+            Entry::Occupied(mut place) => {
+                place.get_mut().message = message;
+                None
+            }
             Entry::Vacant(place) => {
-                place.insert(None);
+                place.insert(DealtWith { message, run: None });
                 Some(TakenOn { running: self.clone(), task })
             }
         }
     }
 
-    /// Notes the run of a task that was claimed.
+    /// Notes the run of a task that was taken on and claimed.
     pub(crate) fn add(&self, job: RunningJob) -> CancellationToken {
         let stop = CancellationToken::new();
-        self.tasks().insert(job.task, Some((job, stop.clone())));
+        if let Some(task) = self.tasks().get_mut(&job.task) {
+            task.run = Some((job, stop.clone()));
+        }
         stop
     }
 
     fn jobs(&self) -> Vec<RunningJob> {
-        self.tasks().values().flatten().map(|(job, _)| *job).collect()
+        self.tasks().values().filter_map(|task| task.run.as_ref()).map(|(job, _)| *job).collect()
     }
 
     fn stop(&self, task: TaskId) {
-        if let Some(Some((_, stop))) = self.tasks().get(&task) {
+        if let Some((_, stop)) = self.tasks().get(&task).and_then(|task| task.run.as_ref()) {
             stop.cancel();
         }
     }

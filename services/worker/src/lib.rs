@@ -114,7 +114,7 @@ async fn slot<P: Provider>(runner: &JobRunner<P>, kind: Kind) {
             () = runner.shutdown.cancelled() => return,
         };
         match next {
-            Ok(Some(message)) => runner.run(kind, &message).await,
+            Ok(Some(message)) => runner.run(kind, message).await,
             Ok(None) => {}
             Err(error) => {
                 queue = None;

@@ -1,6 +1,7 @@
 //! One job from claim to acknowledgement: the one place that turns an outcome into ack or nak.
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::Config;
-use crate::lease::Running;
+use crate::lease::{Running, TakenOn};
 use crate::providers::{JobContext, ProgressReport, Provider};
 use crate::upload::{self, UploadError};
 
@@ -28,6 +29,12 @@ use crate::upload::{self, UploadError};
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A job that came too late to a draining worker is delivered again after this.
 const GIVEN_BACK: Duration = Duration::from_millis(100);
+/// A slot waits so long for a job that another has; for a longer time the job is given back.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// A slot asks for so long while the desk cannot answer; then the job is given back.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(300);
+/// After a claim that nobody answered, the next follows after so many milliseconds.
+const UNANSWERED_MS: u64 = 500;
 /// Progress is published at most so often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// How long a worker that is shut down tries to give its jobs back.
@@ -66,7 +73,7 @@ enum Ended {
 
 impl<P: Provider> JobRunner<P> {
     /// Runs a job and answers for its message.
-    pub(crate) async fn run(&self, kind: Kind, message: &JobMessage) {
+    pub(crate) async fn run(&self, kind: Kind, message: JobMessage) {
         let job = message.job;
         if self.drain.is_cancelled() {
             // It came with a pull that was under way; others can have it.
@@ -75,25 +82,26 @@ impl<P: Provider> JobRunner<P> {
             }
             return;
         }
-        let Some(_taken_on) = self.running.take_on(job.task) else {
-            // Delivered again while it is dealt with here, for example after the server was restarted: the
-            // desk would take this for the same run. It is acknowledged when it comes once more.
-            if let Err(error) = message.nak(KEEP_ALIVE).await {
-                tracing::debug!(task = %job.task, %error, "a job that runs already was not given back");
+        let Some(taken_on) = self.running.take_on(message) else { return };
+        let deal = async {
+            let reply = self.claim(kind, job).await;
+            if let ClaimReply::Run { claim, spec, inputs } = reply {
+                self.run_claimed(&Claimed { kind, job, claim, spec: *spec, inputs: paths(inputs) }).await;
+                return None;
             }
-            return;
+            match reply {
+                ClaimReply::Busy { retry_after_ms } => Some(Duration::from_millis(retry_after_ms)),
+                ClaimReply::Run { .. } | ClaimReply::Done | ClaimReply::Stop => None,
+            }
         };
-        let answered = match self.claim(kind, job).await {
-            Some(ClaimReply::Run { claim, spec, inputs }) => {
-                let claimed = Claimed { kind, job, claim, spec: *spec, inputs: paths(inputs) };
-                self.run_claimed(&claimed, message).await;
-                message.ack().await
-            }
-            Some(ClaimReply::Done | ClaimReply::Stop) => message.ack().await,
-            Some(ClaimReply::Busy { retry_after_ms }) => {
-                message.nak(Duration::from_millis(retry_after_ms)).await
-            }
-            None => message.nak(Duration::from_secs(1)).await,
+        let give_back = tokio::select! {
+            give_back = deal => give_back,
+            never = keep_alive(&taken_on) => match never {},
+        };
+        let Some(message) = taken_on.message() else { return };
+        let answered = match give_back {
+            Some(delay) => message.nak(delay).await,
+            None => message.ack().await,
         };
         if let Err(error) = answered {
             // The queue delivers it again, and the claim then finds it done.
@@ -101,37 +109,38 @@ impl<P: Provider> JobRunner<P> {
         }
     }
 
-    /// Asks until the desk answers, within the time that the queue waits.
-    async fn claim(&self, kind: Kind, job: Job) -> Option<ClaimReply> {
+    /// Asks until the desk answers with more than a short wait. The queue is told meanwhile that the job is in
+    /// work: a job that is given back has been delivered once more, and may be so a few times only.
+    async fn claim(&self, kind: Kind, job: Job) -> ClaimReply {
         let request = ClaimRequest { job, worker: self.id.clone() };
         let started = Instant::now();
-        while started.elapsed() < KEEP_ALIVE && !self.shutdown.is_cancelled() {
-            match self.bus.claim(kind, &request).await {
-                Ok(reply) => return Some(reply),
+        loop {
+            let retry_after_ms = match self.bus.claim(kind, &request).await {
+                Ok(ClaimReply::Busy { retry_after_ms }) => retry_after_ms,
+                Ok(reply) => return reply,
                 Err(error) => {
                     tracing::debug!(task = %job.task, %error, "no answer to a claim; asking again");
-                    self.pause(Duration::from_millis(200)).await;
+                    UNANSWERED_MS
                 }
+            };
+            let wait = Duration::from_millis(retry_after_ms);
+            // What another has for long does not keep this slot from other jobs.
+            if wait > LONGEST_WAIT || started.elapsed() >= CLAIM_PATIENCE || self.shutdown.is_cancelled() {
+                return ClaimReply::Busy { retry_after_ms };
             }
+            self.pause(wait).await;
         }
-        None
     }
 
-    async fn run_claimed(&self, claimed: &Claimed, message: &JobMessage) {
+    async fn run_claimed(&self, claimed: &Claimed) {
         let running =
             RunningJob { project: claimed.job.project, task: claimed.job.task, claim: claimed.claim };
         let stop = self.running.add(running);
-        let work = async {
-            match self.outcome(claimed, &stop).await {
-                Ended::With(outcome) => self.report(claimed, outcome, &stop).await,
-                Ended::Unwanted => {
-                    tracing::info!(task = %claimed.job.task, "stopped, as nobody wants it any more");
-                }
+        match self.outcome(claimed, &stop).await {
+            Ended::With(outcome) => self.report(claimed, outcome, &stop).await,
+            Ended::Unwanted => {
+                tracing::info!(task = %claimed.job.task, "stopped, as nobody wants it any more");
             }
-        };
-        tokio::select! {
-            () = work => {}
-            () = keep_alive(message) => {}
         }
     }
 
@@ -256,9 +265,10 @@ impl<P: Provider> JobRunner<P> {
 }
 
 /// Tells the queue that the job is still being worked on.
-async fn keep_alive(message: &JobMessage) {
+async fn keep_alive(job: &TakenOn) -> Infallible {
     loop {
         tokio::time::sleep(KEEP_ALIVE).await;
+        let Some(message) = job.message() else { continue };
         if let Err(error) = message.in_progress().await {
             tracing::debug!(%error, "a job was not kept alive");
         }

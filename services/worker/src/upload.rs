@@ -117,6 +117,9 @@ async fn one(
                 refusals += 1;
                 tokio::time::sleep(Duration::from_millis(retry_after_ms)).await;
             }
+            Ok(UploadReply::Refused { reason }) => {
+                return Err(UploadError::Unreadable(Failure::fail("upload_refused", reason)));
+            }
             // A desk that is away comes back, and what was made is not thrown away meanwhile.
             Err(error) => {
                 tracing::debug!(%task, %error, "no place for a result yet; asking again");

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use async_nats::StatusCode;
 use async_nats::jetstream::{AckKind, Message};
+use bytes::Bytes;
 use domain::desk::Job;
 use domain::job::Kind;
 use serde::Deserialize;
@@ -50,11 +52,12 @@ impl JobQueue {
 /// A job that was delivered too often or put aside.
 #[derive(Debug)]
 pub struct DeadJob {
-    /// Which job; absent when the queue does not hold it any more.
+    /// Which job; absent when the queue does not hold it any more, or holds something that is no job.
     pub job: Option<Job>,
     /// How often it was delivered.
     pub deliveries: u64,
-    sequence: u64,
+    /// Its place in the stream.
+    pub sequence: u64,
     advisory: Message,
 }
 
@@ -81,6 +84,25 @@ impl Bus {
     }
 }
 
+impl Bus {
+    /// What the queue holds at this place; nothing when it does not hold it any more.
+    async fn job_at(&self, sequence: u64) -> Result<Option<Bytes>, BusError> {
+        let operation = "look for a dead job";
+        let subject = format!("$JS.API.DIRECT.GET.{}", subject::JOBS);
+        let request = serde_json::json!({ "seq": sequence }).to_string();
+        let found =
+            self.client.request(subject, request.into()).await.map_err(BusError::during(operation))?;
+        match found.status {
+            None => Ok(Some(found.payload)),
+            Some(StatusCode::NOT_FOUND) => Ok(None),
+            Some(status) => {
+                let reason = format!("{status} {}", found.description.unwrap_or_default());
+                Err(BusError { operation, reason })
+            }
+        }
+    }
+}
+
 impl DeadJobs {
     /// Waits for one, for at most 30 s. After an error this is of no further use.
     pub async fn next(&mut self) -> Result<Option<DeadJob>, BusError> {
@@ -89,18 +111,22 @@ impl DeadJobs {
             advisory.ack().await.map_err(BusError::during("acknowledge an advisory"))?;
             return Ok(None);
         };
-        let request = serde_json::json!({ "seq": read.stream_seq });
-        let held = self.bus.js_api(&format!("$JS.API.STREAM.MSG.GET.{}", subject::JOBS), &request).await?;
-        let subject = held["message"]["subject"].as_str().unwrap_or_default();
-        let job =
-            subject::project_and_task_in(subject).map(|(project, task)| Job { project, task, attempt: 0 });
+        let held = self.bus.job_at(read.stream_seq).await?;
+        let job = held.and_then(|payload| serde_json::from_slice(&payload).ok());
         Ok(Some(DeadJob { job, deliveries: read.deliveries, sequence: read.stream_seq, advisory }))
     }
 
     /// Deletes the job, which would else stay in the queue and refuse its task for ever, and its advisory.
     pub async fn bury(&self, dead: &DeadJob) -> Result<(), BusError> {
         let request = serde_json::json!({ "seq": dead.sequence });
-        self.bus.js_api(&format!("$JS.API.STREAM.MSG.DELETE.{}", subject::JOBS), &request).await?;
+        let answer =
+            self.bus.js_api(&format!("$JS.API.STREAM.MSG.DELETE.{}", subject::JOBS), &request).await?;
+        // What cannot be deleted because it is gone is buried already.
+        if let Some(error) = answer.get("error")
+            && self.bus.job_at(dead.sequence).await?.is_some()
+        {
+            return Err(BusError { operation: "delete a dead job", reason: error.to_string() });
+        }
         dead.advisory.ack().await.map_err(BusError::during("acknowledge an advisory"))
     }
 }

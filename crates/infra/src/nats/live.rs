@@ -39,10 +39,10 @@ impl Bus {
         Ok(LiveSubscription { messages })
     }
 
-    /// Subscribes to wake-ups.
+    /// Subscribes to wake-ups. Without a connection there are none until there is one, and waiting for them is
+    /// a plain timer.
     pub async fn wake_ups(&self) -> Result<WakeSubscription, BusError> {
         let messages = self.client.subscribe(subject::WAKE).await.map_err(BusError::during("subscribe"))?;
-        self.flush().await?;
         Ok(WakeSubscription { messages })
     }
 }

@@ -10,7 +10,7 @@ mod topology;
 
 use std::time::Duration;
 
-use async_nats::jetstream;
+use async_nats::{ConnectErrorKind, jetstream};
 use tokio::sync::watch;
 
 pub use consume::{DeadJob, DeadJobs, JobMessage, JobQueue};
@@ -48,7 +48,11 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Connects; `name` shows in the server's list of connections. Credentials come in the URL.
+    /// Connects; `name` shows in the server's list of connections. Credentials come in the URL. A server that
+    /// is away is connected to when it is there.
+    ///
+    /// # Errors
+    /// [`BusError`] for what waiting does not mend: a URL that makes no sense, or credentials that are refused.
     pub async fn connect(url: &str, name: &str) -> Result<Self, BusError> {
         let server: async_nats::ServerAddr = url.parse().map_err(BusError::during("read the URL"))?;
         let options = match (server.username(), server.password()) {
@@ -73,7 +77,14 @@ impl Bus {
                 }
                 std::future::ready(())
             });
-        let client = options.connect(server).await.map_err(BusError::during("connect"))?;
+        let client = match options.clone().connect(server.clone()).await {
+            Err(error) if is_away(error.kind()) => {
+                tracing::warn!(%error, "NATS is away; it is connected to when it is there");
+                options.retry_on_initial_connect().connect(server).await
+            }
+            connected => connected,
+        };
+        let client = client.map_err(BusError::during("connect"))?;
         let jetstream =
             jetstream::ContextBuilder::new().timeout(PATIENCE).ack_timeout(PATIENCE).build(client.clone());
         Ok(Self { client, jetstream, connections })
@@ -95,5 +106,17 @@ impl Bus {
             .await
             .map_err(BusError::during("flush"))?
             .map_err(BusError::during("flush"))
+    }
+}
+
+/// Whether waiting may help against a failed connection.
+fn is_away(kind: ConnectErrorKind) -> bool {
+    match kind {
+        ConnectErrorKind::Dns | ConnectErrorKind::TimedOut | ConnectErrorKind::Io => true,
+        ConnectErrorKind::ServerParse
+        | ConnectErrorKind::Authentication
+        | ConnectErrorKind::AuthorizationViolation
+        | ConnectErrorKind::Tls
+        | ConnectErrorKind::MaxReconnects => false,
     }
 }

@@ -68,6 +68,10 @@ impl Bus {
 
     /// Tells all readers of the log that there is news. Losing it costs a poll's interval.
     pub async fn wake(&self) {
+        // Without a connection it would wait in a buffer, and, when that is full, keep a command waiting.
+        if !self.is_connected() {
+            return;
+        }
         if let Err(error) = self.client.publish(subject::WAKE, bytes::Bytes::new()).await {
             tracing::debug!(%error, "no wake-up was sent");
         }

@@ -125,12 +125,28 @@ impl DeskSubscription {
     pub async fn next(&mut self) -> Option<DeskRequest> {
         loop {
             let message = self.requests.next().await?;
-            match read(&message) {
-                Some(request) => return Some(request),
-                None => {
-                    tracing::warn!(subject = %message.subject, "a request to the desk that cannot be read");
+            // Nobody waits for an answer to what says not where it goes.
+            let Some(reply_to) = message.reply.clone().map(ReplyTo) else { continue };
+            match read(&message, reply_to.clone()) {
+                Ok(request) => return Some(request),
+                Err(error) => {
+                    tracing::warn!(subject = %message.subject, %error, "a request to the desk cannot be read");
+                    self.refuse(&message.subject, reply_to, &error).await;
                 }
             }
+        }
+    }
+
+    /// Answers what cannot be read, as it will not be readable the next time either.
+    async fn refuse(&self, subject: &str, reply_to: ReplyTo, error: &serde_json::Error) {
+        let reason = format!("the desk cannot read this: {error}");
+        match subject.split('.').nth(1) {
+            Some("claim") => self.bus.answer(reply_to, &ClaimReply::Stop).await,
+            Some("lease") => {
+                self.bus.answer(reply_to, &LeaseReply { drain: true, ..LeaseReply::default() }).await;
+            }
+            Some("upload") => self.bus.answer(reply_to, &UploadReply::Refused { reason }).await,
+            _ => self.bus.answer(reply_to, &ResultReply::Refused { reason }).await,
         }
     }
 
@@ -140,16 +156,14 @@ impl DeskSubscription {
     }
 }
 
-fn read(message: &async_nats::Message) -> Option<DeskRequest> {
-    let reply_to = ReplyTo(message.reply.clone()?);
+fn read(message: &async_nats::Message, reply_to: ReplyTo) -> Result<DeskRequest, serde_json::Error> {
     let body = &message.payload;
-    match message.subject.split('.').nth(1)? {
-        "claim" => Some(DeskRequest::Claim(serde_json::from_slice(body).ok()?, reply_to)),
-        "lease" => Some(DeskRequest::Lease(serde_json::from_slice(body).ok()?, reply_to)),
-        "upload" => Some(DeskRequest::Upload(serde_json::from_slice(body).ok()?, reply_to)),
-        "result" => Some(DeskRequest::Result(serde_json::from_slice(body).ok()?, reply_to)),
-        "workers" => Some(DeskRequest::Workers(reply_to)),
-        "drain" => Some(DeskRequest::Drain(serde_json::from_slice(body).ok()?, reply_to)),
-        _ => None,
-    }
+    Ok(match message.subject.split('.').nth(1) {
+        Some("claim") => DeskRequest::Claim(serde_json::from_slice(body)?, reply_to),
+        Some("lease") => DeskRequest::Lease(serde_json::from_slice(body)?, reply_to),
+        Some("upload") => DeskRequest::Upload(serde_json::from_slice(body)?, reply_to),
+        Some("workers") => DeskRequest::Workers(reply_to),
+        Some("drain") => DeskRequest::Drain(serde_json::from_slice(body)?, reply_to),
+        _ => DeskRequest::Result(serde_json::from_slice(body)?, reply_to),
+    })
 }

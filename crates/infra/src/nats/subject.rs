@@ -93,12 +93,6 @@ pub fn task_in(subject: &str) -> Option<TaskId> {
     subject.rsplit('.').next()?.parse().ok()
 }
 
-/// The project and task that a job's subject names.
-pub fn project_and_task_in(subject: &str) -> Option<(ProjectId, TaskId)> {
-    let mut parts = subject.split('.').skip(3);
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
 fn token(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
     name.chars().map(safe).collect()

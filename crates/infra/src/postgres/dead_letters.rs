@@ -7,6 +7,7 @@ use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
 use super::PostgresError;
+use super::leadership::Fence;
 
 /// A job that could not be handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,21 +30,33 @@ pub struct DeadLetter {
     pub replayed_at: Option<DateTime<Utc>>,
 }
 
-/// Keeps a job that could not be handled.
-pub async fn add(pool: &PgPool, job: Job, reason: &str, deliveries: u64) -> Result<(), PostgresError> {
-    sqlx::query(
-        "INSERT INTO dead_letters (id, project_id, task_id, kind, reason, deliveries) \
-         SELECT $1, $2, $3, COALESCE((SELECT kind FROM tasks WHERE id = $3), 'unknown'), $4, $5",
+/// Keeps a job that could not be handled. The same `id` again changes nothing.
+pub async fn add(
+    pool: &PgPool,
+    id: Uuid,
+    job: Job,
+    reason: &str,
+    deliveries: u64,
+    fence: &Fence,
+) -> Result<(), PostgresError> {
+    let leads: bool = sqlx::query_scalar(
+        "WITH leads AS (SELECT 1 FROM leaderships WHERE role = $6 AND epoch = $7), \
+         kept AS (INSERT INTO dead_letters (id, project_id, task_id, kind, reason, deliveries) \
+           SELECT $1, $2, $3, COALESCE((SELECT kind FROM tasks WHERE id = $3), 'unknown'), $4, $5 FROM leads \
+           ON CONFLICT (id) DO NOTHING) \
+         SELECT EXISTS (SELECT 1 FROM leads)",
     )
-    .bind(Uuid::new_v4())
+    .bind(id)
     .bind(job.project.0)
     .bind(job.task.0)
     .bind(reason)
     .bind(i64::try_from(deliveries).unwrap_or(i64::MAX))
-    .execute(pool)
+    .bind(fence.role)
+    .bind(fence.epoch)
+    .fetch_one(pool)
     .await
     .map_err(PostgresError::during("keep a dead letter"))?;
-    Ok(())
+    if leads { Ok(()) } else { Err(PostgresError::LeadershipLost) }
 }
 
 /// Dead letters, newest first, before `(recorded_at, id)`.

@@ -9,7 +9,7 @@ use domain::job::Kind;
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
-use super::leadership::Fence;
+use super::leadership::{self, Fence};
 use super::tail::Place;
 use super::{PostgresError, checkpoint};
 
@@ -72,7 +72,9 @@ pub async fn apply(
     // A dispatch that is lost in a crash takes its checkpoint with it and is made again.
     let begun = pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await;
     let mut transaction = begun.map_err(PostgresError::during("begin a dispatch"))?;
-    if from != to {
+    if from == to {
+        leadership::check(&mut transaction, fence).await?;
+    } else {
         checkpoint::advance(&mut transaction, READER, from, to, fence).await?;
     }
     let closed = write(&mut transaction, changes).await?;
@@ -178,14 +180,21 @@ fn read(row: &sqlx::postgres::PgRow) -> Result<(Kind, Job), PostgresError> {
     Ok((kind, job))
 }
 
-/// Marks jobs as not sent, so that they are sent again. Answers how many there were.
-pub async fn mark_unsent(pool: &PgPool, tasks: &[TaskId]) -> Result<u64, PostgresError> {
-    let done = sqlx::query("UPDATE dispatches SET sent_at = NULL WHERE task_id = ANY($1)")
-        .bind(tasks.iter().map(|task| task.0).collect::<Vec<_>>())
-        .execute(pool)
-        .await
-        .map_err(PostgresError::during("mark jobs as unsent"))?;
-    Ok(done.rows_affected())
+/// Marks jobs as not sent, so that they are sent again.
+pub async fn mark_unsent(pool: &PgPool, tasks: &[TaskId], fence: &Fence) -> Result<(), PostgresError> {
+    let leads: bool = sqlx::query_scalar(
+        "WITH leads AS (SELECT 1 FROM leaderships WHERE role = $2 AND epoch = $3), \
+         marked AS (UPDATE dispatches SET sent_at = NULL \
+           WHERE task_id = ANY($1) AND EXISTS (SELECT 1 FROM leads)) \
+         SELECT EXISTS (SELECT 1 FROM leads)",
+    )
+    .bind(tasks.iter().map(|task| task.0).collect::<Vec<_>>())
+    .bind(fence.role)
+    .bind(fence.epoch)
+    .fetch_one(pool)
+    .await
+    .map_err(PostgresError::during("mark jobs as unsent"))?;
+    if leads { Ok(()) } else { Err(PostgresError::LeadershipLost) }
 }
 
 /// Tasks whose jobs were sent more than `grace_seconds` ago, and that the queue does not hold.
