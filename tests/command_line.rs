@@ -37,7 +37,10 @@ async fn help_and_version_are_given() {
     let folder = folder();
     let help = run(folder.path(), &["--help"]).await;
     assert_eq!(help.code, Some(0));
-    for command in ["film", "up", "doctor", "bench", "migrate", "bus", "keys", "api", "engine", "worker"] {
+    for command in [
+        "film", "up", "doctor", "bench", "migrate", "bus", "keys", "api", "engine", "worker", "projects",
+        "shots", "tasks", "history", "watch", "render",
+    ] {
         assert!(
             help.out.lines().any(|line| line.trim_start().starts_with(command)),
             "{command} is not in the help"

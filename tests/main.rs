@@ -8,6 +8,7 @@
 mod access;
 mod api;
 mod bus;
+mod client;
 mod command_line;
 mod crashes;
 mod event_store;

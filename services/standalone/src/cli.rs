@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::exit::Failed;
 use crate::stack::Surroundings;
 use crate::tools::Places;
-use crate::{bench, doctor, film, keys, roles, up};
+use crate::{bench, client, doctor, film, keys, roles, up};
 
 /// Turns a written story into a narrated film, and keeps every step of how it got there.
 #[derive(Debug, Parser)]
@@ -127,6 +127,8 @@ enum Command {
         #[command(flatten)]
         sleeping: SleepingArgs,
     },
+    #[command(flatten)]
+    Client(client::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -290,6 +292,7 @@ async fn run(cli: Cli, config: &Config) -> Result<ExitCode, Failed> {
             roles::api(&servers, &http, &globals, config).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Engine(servers) => roles::engine(&servers, &globals).await.map(|()| ExitCode::SUCCESS),
+        Command::Client(command) => client::run(command).await.map(|()| ExitCode::SUCCESS),
         Command::Worker { servers, name, kinds, sleeping } => {
             roles::worker(&servers, name, &kinds, sleeping, &globals).await.map(|()| ExitCode::SUCCESS)
         }

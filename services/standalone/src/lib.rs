@@ -4,6 +4,7 @@
 mod access;
 pub mod bench;
 mod cli;
+mod client;
 mod config;
 pub mod doctor;
 pub mod exit;

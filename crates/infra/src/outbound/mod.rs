@@ -76,7 +76,7 @@ impl Outbound {
     /// A client by these rules, which trusts whom this machine trusts.
     pub fn new(rules: AddressRules) -> Result<Self, OutboundSetupError> {
         let client = Client::builder()
-            .tls_backend_preconfigured(tls()?)
+            .tls_backend_preconfigured(trusted_tls()?)
             .dns_resolver(Arc::new(CheckedNames { rules: rules.clone() }))
             .no_proxy()
             .redirect(Policy::none())
@@ -127,7 +127,11 @@ impl Outbound {
     }
 }
 
-fn tls() -> Result<ClientConfig, OutboundSetupError> {
+/// TLS with whom this machine trusts.
+///
+/// # Errors
+/// [`OutboundSetupError`] when the TLS library does not take our settings.
+pub fn trusted_tls() -> Result<ClientConfig, OutboundSetupError> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     let (trusted, _) = roots.add_parsable_certificates(found.certs);

@@ -16,6 +16,8 @@ pub(crate) const SETTINGS: &[&str] = &[
     "allowed_hosts",
     "allowed_origins",
     "webhooks.allowed_networks",
+    "server",
+    "api_key",
     "public_url",
     "trusted_proxies",
     "tls_cert",

@@ -1,7 +1,7 @@
 //! `storytovideo film`: a story in, a film out, and the same command again goes on where it stopped.
 
 mod export;
-mod progress;
+pub(crate) mod progress;
 mod story;
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::exit::Failed;
 use crate::roles::interrupted;
 use crate::stack::{Shared, Stack};
 use progress::Display;
-use story::Story;
+pub(crate) use story::Story;
 
 /// How often the display looks.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
@@ -31,7 +31,7 @@ const ALL_TASKS: i64 = 2_000;
 
 /// Makes the film, whatever is left to do of it.
 pub(crate) async fn run(args: FilmArgs, globals: &Globals) -> Result<(), Failed> {
-    let story = Story::read(&args).await?;
+    let story = Story::read(&args.story).await?;
     let output = export::Target::new(&args)?;
     let creation = creation(&args, &story)?;
     tokio::fs::create_dir_all(&args.data)

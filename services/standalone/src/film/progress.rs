@@ -116,7 +116,8 @@ impl Display {
     }
 }
 
-fn new_bar(name: &'static str) -> ProgressBar {
+/// A bar with its name, what it is at, and the time left.
+pub(crate) fn new_bar(name: &'static str) -> ProgressBar {
     let template = "{prefix:>11} {bar:28.cyan/blue} {msg}  {elapsed} {eta_left}";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let style =

@@ -15,25 +15,24 @@ const LONGEST_BYTES: u64 = limits::STORY as u64 * 4;
 
 /// A story that can be made a film of.
 #[derive(Debug)]
-pub(super) struct Story {
-    pub(super) text: String,
+pub(crate) struct Story {
+    pub(crate) text: String,
 }
 
 impl Story {
     /// Reads it from the file, or from standard input for `-`.
-    pub(super) async fn read(args: &FilmArgs) -> Result<Self, Failed> {
+    pub(crate) async fn read(story: &Path) -> Result<Self, Failed> {
         let mut bytes = Vec::new();
-        let read = if args.story == Path::new("-") {
+        let read = if story == Path::new("-") {
             tokio::io::stdin().take(LONGEST_BYTES + 1).read_to_end(&mut bytes).await
         } else {
-            match tokio::fs::File::open(&args.story).await {
+            match tokio::fs::File::open(story).await {
                 Ok(file) => file.take(LONGEST_BYTES + 1).read_to_end(&mut bytes).await,
                 Err(error) => Err(error),
             }
         };
-        read.map_err(|error| Failed::Usage(format!("{} cannot be read: {error}", args.story.display())))?;
-        let text =
-            check(bytes).map_err(|reason| Failed::Usage(format!("{}: {reason}", args.story.display())))?;
+        read.map_err(|error| Failed::Usage(format!("{} cannot be read: {error}", story.display())))?;
+        let text = check(bytes).map_err(|reason| Failed::Usage(format!("{}: {reason}", story.display())))?;
         Ok(Self { text })
     }
 

@@ -1,0 +1,215 @@
+//! `storytovideo projects …`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::output::{details, field, time};
+use super::{Client, shots};
+use crate::cli::say;
+use crate::exit::Failed;
+use crate::film::Story;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List projects, newest first.
+    List {
+        /// Only those with this in their title or story.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// created, storyboard, generating, ready, failed, or deleted for the trash.
+        #[arg(long)]
+        status: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// Start a project.
+    Create {
+        /// The story, a UTF-8 text file; `-` reads it from standard input.
+        #[arg(value_name = "STORY|-")]
+        story: PathBuf,
+        /// Number of shots, 1 to 200; the storyboard decides when not given.
+        #[arg(long)]
+        shots: Option<u32>,
+        #[command(flatten)]
+        words: Words,
+    },
+    /// Show a project with its shots.
+    Show {
+        /// The project.
+        project: Uuid,
+        /// As it was after so many events.
+        #[arg(long, value_name = "N")]
+        at_version: Option<u64>,
+    },
+    /// Edit a project's own fields.
+    Edit {
+        /// The project.
+        project: Uuid,
+        /// A new story, a UTF-8 text file; `-` reads it from standard input.
+        #[arg(long, value_name = "STORY|-")]
+        story: Option<PathBuf>,
+        #[command(flatten)]
+        words: Words,
+    },
+    /// Put a project into the trash.
+    Delete {
+        /// The project.
+        project: Uuid,
+    },
+    /// Take a project out of the trash.
+    Undelete {
+        /// The project.
+        project: Uuid,
+    },
+    /// Go back to an earlier version, by appending to the history.
+    Restore {
+        /// The project.
+        project: Uuid,
+        /// The version.
+        #[arg(long, value_name = "N")]
+        version: u64,
+    },
+    /// Start another project from a version of this one, with the same pictures and voices.
+    Fork {
+        /// The project.
+        project: Uuid,
+        /// The version.
+        #[arg(long, value_name = "N")]
+        version: u64,
+    },
+}
+
+/// What can be said of a project.
+#[derive(Debug, Args)]
+pub(crate) struct Words {
+    /// Title.
+    #[arg(long)]
+    title: Option<String>,
+    /// Description.
+    #[arg(long)]
+    description: Option<String>,
+    /// Style, free text.
+    #[arg(long)]
+    style: Option<String>,
+    /// A setting, for example `aspect=9:16`, `autoRender=true` or `fps=30`; may be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, Value)>,
+}
+
+/// A value that is JSON is that; anything else is a text.
+fn setting(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    Ok((name.to_owned(), value))
+}
+
+impl Words {
+    /// As the API takes it.
+    fn into_body(self) -> Map<String, Value> {
+        let mut body = Map::new();
+        for (name, text) in [("title", self.title), ("description", self.description), ("style", self.style)]
+        {
+            body.extend(text.map(|text| (name.to_owned(), Value::String(text))));
+        }
+        if !self.settings.is_empty() {
+            body.insert("settings".to_owned(), self.settings.into_iter().collect());
+        }
+        body
+    }
+}
+
+pub(super) async fn run(client: &Client, command: Command) -> Result<(), Failed> {
+    let connection = &client.connection;
+    let project = match command {
+        Command::List { search, status, limit } => return list(client, search, status, limit).await,
+        Command::Delete { project } => return delete(client, project).await,
+        Command::Create { story, shots, words } => {
+            let mut body = words.into_body();
+            body.insert("story".to_owned(), json!(Story::read(&story).await?.text));
+            body.extend(shots.map(|shots| ("shotCount".to_owned(), json!(shots))));
+            connection.post("/v1/projects", Value::Object(body)).await?
+        }
+        Command::Show { project, at_version } => {
+            let query = at_version.map(|version| ("atVersion", version.to_string()));
+            connection.get(&format!("/v1/projects/{project}"), query.as_slice()).await?
+        }
+        Command::Edit { project, story, words } => {
+            let mut body = words.into_body();
+            if let Some(story) = story {
+                body.insert("story".to_owned(), json!(Story::read(&story).await?.text));
+            }
+            connection.patch(&format!("/v1/projects/{project}"), Value::Object(body)).await?
+        }
+        Command::Undelete { project } => {
+            connection.post(&format!("/v1/projects/{project}/undelete"), json!({})).await?
+        }
+        Command::Restore { project, version } => {
+            let path = format!("/v1/projects/{project}/restore");
+            connection.post(&path, json!({ "version": version })).await?
+        }
+        Command::Fork { project, version } => {
+            let path = format!("/v1/projects/{project}/fork");
+            connection.post(&path, json!({ "version": version })).await?
+        }
+    };
+    client.tell(&project, show);
+    Ok(())
+}
+
+async fn list(
+    client: &Client,
+    search: Option<String>,
+    status: Option<String>,
+    limit: u32,
+) -> Result<(), Failed> {
+    let search = search.map(|text| ("q", text));
+    let status = status.map(|status| ("status", status));
+    let query: Vec<_> = search.into_iter().chain(status).collect();
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let projects = client.connection.list("/v1/projects", &query, "cursor", limit).await?;
+    client.tell_all(&projects, &["ID", "TITLE", "STATUS", "DONE", "CREATED"], |project| {
+        vec![
+            field(project, "id"),
+            field(project, "title"),
+            field(project, "status"),
+            format!("{} %", field(&project["progress"], "percent")),
+            time(project, "createdAt"),
+        ]
+    });
+    Ok(())
+}
+
+async fn delete(client: &Client, project: Uuid) -> Result<(), Failed> {
+    let answer = client.connection.delete(&format!("/v1/projects/{project}")).await?;
+    if client.json {
+        client.tell(&answer, |_| String::new());
+    } else {
+        say(&format!("{project} is in the trash; `storytovideo projects undelete` brings it back."));
+    }
+    Ok(())
+}
+
+fn show(project: &Value) -> String {
+    let progress = &project["progress"];
+    let mut pairs = vec![
+        ("id", field(project, "id")),
+        ("title", field(project, "title")),
+        ("version", field(project, "version")),
+        ("status", field(project, "status")),
+        ("progress", format!("{} %", field(progress, "percent"))),
+        ("style", field(project, "style")),
+        ("created", time(project, "createdAt")),
+        ("updated", time(project, "updatedAt")),
+    ];
+    if project["film"].is_object() {
+        pairs.push(("film", field(&project["film"], "url")));
+    }
+    match project["shots"].as_array() {
+        Some(shots) if !shots.is_empty() => format!("{}\n\n{}", details(&pairs), shots::table_of(shots)),
+        _ => details(&pairs),
+    }
+}

@@ -1,0 +1,251 @@
+//! `storytovideo shots …`.
+
+use std::str::FromStr;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::output::{details, field, table};
+use super::{Client, tasks};
+use crate::exit::Failed;
+
+/// More shots than a project can have.
+const ALL: usize = 1_000;
+const HEADS: [&str; 6] = ["#", "ID", "STATUS", "STALE", "TITLE", "NARRATION"];
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List a project's shots.
+    List {
+        /// The project.
+        project: Uuid,
+    },
+    /// Show a shot.
+    Show {
+        /// The project.
+        project: Uuid,
+        /// The shot, by id or number.
+        shot: ShotName,
+    },
+    /// Edit a shot; what that outdates is made again.
+    Edit {
+        /// The project.
+        project: Uuid,
+        /// The shot, by id or number.
+        shot: ShotName,
+        #[command(flatten)]
+        changes: Box<Changes>,
+    },
+    /// Make a shot's picture, clip or voice again.
+    Regenerate {
+        /// The project.
+        project: Uuid,
+        /// The shot, by id or number.
+        shot: ShotName,
+        /// What to make again.
+        #[arg(long, value_enum, default_value_t = Made::Image)]
+        kind: Made,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// A shot by its id, or by its place in the film from 1.
+#[derive(Debug, Clone)]
+pub(crate) enum ShotName {
+    Id(Uuid),
+    Number(u64),
+}
+
+impl FromStr for ShotName {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text.parse(), text.parse()) {
+            (Ok(number), _) => Ok(Self::Number(number)),
+            (_, Ok(id)) => Ok(Self::Id(id)),
+            _ => Err("a shot is named by its id, or by its number in the film".to_owned()),
+        }
+    }
+}
+
+/// What is made of a shot; the word in the address.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Made {
+    Image,
+    Video,
+    Narration,
+}
+
+impl Made {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Video => "video",
+            Self::Narration => "narration",
+        }
+    }
+}
+
+/// What can be changed of a shot.
+#[derive(Debug, Args)]
+pub(crate) struct Changes {
+    /// Title.
+    #[arg(long)]
+    title: Option<String>,
+    /// What the picture shows.
+    #[arg(long)]
+    prompt: Option<String>,
+    /// What the picture must not show.
+    #[arg(long)]
+    negative_prompt: Option<String>,
+    /// What is said.
+    #[arg(long)]
+    narration: Option<String>,
+    /// Its feeling.
+    #[arg(long)]
+    mood: Option<String>,
+    /// How it passes into the next one.
+    #[arg(long)]
+    transition: Option<String>,
+    /// Minimum length in seconds.
+    #[arg(long)]
+    duration: Option<f64>,
+    /// Nothing makes it again from now on.
+    #[arg(long, conflicts_with = "unlock")]
+    lock: bool,
+    /// It can be made again.
+    #[arg(long)]
+    unlock: bool,
+    /// Only mark what is outdated.
+    #[arg(long)]
+    no_generate: bool,
+}
+
+impl Changes {
+    fn into_body(self) -> Value {
+        let texts = [
+            ("title", self.title),
+            ("prompt", self.prompt),
+            ("negativePrompt", self.negative_prompt),
+            ("narration", self.narration),
+            ("mood", self.mood),
+            ("transition", self.transition),
+        ];
+        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, Value::String(text?))));
+        let duration = self.duration.map(|seconds| ("duration", json!(seconds)));
+        let locked = (self.lock || self.unlock).then(|| ("locked", json!(self.lock)));
+        let generate = self.no_generate.then_some(("generate", json!(false)));
+        let fields = texts.chain(duration).chain(locked).chain(generate);
+        fields.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// How to make it; what is not given is as before.
+#[derive(Debug, Args)]
+pub(crate) struct How {
+    /// Model, by the provider's name for it.
+    #[arg(long)]
+    model: Option<String>,
+    /// Seed of a picture or clip.
+    #[arg(long)]
+    seed: Option<u32>,
+    /// Voice, by the provider's name for it.
+    #[arg(long)]
+    voice: Option<String>,
+    /// Speed of a voice, 1 being its own.
+    #[arg(long)]
+    speed: Option<f64>,
+}
+
+impl How {
+    fn into_body(self) -> Value {
+        let texts = [("model", self.model), ("voice", self.voice)];
+        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, json!(text?))));
+        let seed = self.seed.map(|seed| ("seed", json!(seed)));
+        let speed = self.speed.map(|speed| ("speed", json!(speed)));
+        let fields: Map<String, Value> =
+            texts.chain(seed).chain(speed).map(|(name, value)| (name.to_owned(), value)).collect();
+        Value::Object(fields)
+    }
+}
+
+pub(super) async fn run(client: &Client, command: Command) -> Result<(), Failed> {
+    let connection = &client.connection;
+    match command {
+        Command::List { project } => {
+            let shots = all(client, project).await?;
+            client.tell_all(&shots, &HEADS, row);
+        }
+        Command::Show { project, shot } => {
+            let shot = path(client, project, &shot).await?;
+            client.tell(&connection.get(&shot, &[]).await?, show);
+        }
+        Command::Edit { project, shot, changes } => {
+            let shot = path(client, project, &shot).await?;
+            client.tell(&connection.patch(&shot, changes.into_body()).await?, show);
+        }
+        Command::Regenerate { project, shot, kind, how } => {
+            let shot = path(client, project, &shot).await?;
+            let task = connection.post(&format!("{shot}/{}", kind.word()), how.into_body()).await?;
+            client.tell(&task, tasks::show);
+        }
+    }
+    Ok(())
+}
+
+async fn all(client: &Client, project: Uuid) -> Result<Vec<Value>, Failed> {
+    client.connection.list(&format!("/v1/projects/{project}/shots"), &[], "cursor", ALL).await
+}
+
+/// Where a shot is.
+async fn path(client: &Client, project: Uuid, shot: &ShotName) -> Result<String, Failed> {
+    let id = match shot {
+        ShotName::Id(id) => *id,
+        ShotName::Number(number) => {
+            let shots = all(client, project).await?;
+            let found = shots.iter().find(|shot| shot["order"].as_u64() == Some(*number));
+            let id = found.and_then(|shot| shot["id"].as_str()?.parse().ok());
+            id.ok_or_else(|| {
+                Failed::Runtime(format!("the project has no shot {number}; it has {}", shots.len()))
+            })?
+        }
+    };
+    Ok(format!("/v1/projects/{project}/shots/{id}"))
+}
+
+/// The shots of a project, for people.
+pub(super) fn table_of(shots: &[Value]) -> String {
+    table(&HEADS, &shots.iter().map(row).collect::<Vec<_>>())
+}
+
+fn row(shot: &Value) -> Vec<String> {
+    let mut cells: Vec<String> = ["order", "id", "status"].map(|name| field(shot, name)).into();
+    cells.push(stale(shot));
+    cells.extend(["title", "narration"].map(|name| field(shot, name)));
+    cells
+}
+
+fn stale(shot: &Value) -> String {
+    let stale = ["image", "video", "narration"].into_iter().filter(|name| shot["stale"][name] == true);
+    let stale: Vec<&str> = stale.collect();
+    if stale.is_empty() { "–".to_owned() } else { stale.join(", ") }
+}
+
+fn show(shot: &Value) -> String {
+    let take = |name: &str| field(&shot[name], "url");
+    details(&[
+        ("id", field(shot, "id")),
+        ("number", field(shot, "order")),
+        ("status", field(shot, "status")),
+        ("stale", stale(shot)),
+        ("locked", field(shot, "locked")),
+        ("title", field(shot, "title")),
+        ("prompt", field(shot, "prompt")),
+        ("narration", field(shot, "narration")),
+        ("mood", field(shot, "mood")),
+        ("picture", take("image")),
+        ("clip", take("video")),
+        ("voice", take("voice")),
+    ])
+}
