@@ -4,34 +4,17 @@ use std::collections::BTreeMap;
 
 use domain::ids::{ProjectId, TaskId};
 use domain::project::Event;
-use infra::postgres::event_store::chain;
+use infra::postgres::audit::{Finding, verify};
 use infra::postgres::{PgPool, tail};
-use sqlx::Row;
 
 /// Whether versions are consecutive from 1 and each event carries the hash of all before it.
 pub(crate) async fn audit(pool: &PgPool, project: ProjectId) -> Result<u64, String> {
-    let rows = sqlx::query(
-        "SELECT sequence, event_type, event_version, payload::text, metadata::text, hash FROM events \
-         WHERE aggregate_id = $1 ORDER BY sequence",
-    )
-    .bind(project.to_string())
-    .fetch_all(pool)
-    .await
-    .map_err(|error| error.to_string())?;
-    let mut head = [0; 32];
-    let mut version = 0;
-    for row in rows {
-        version += 1;
-        if row.get::<i64, _>(0) != version {
-            return Err(format!("version {version} is missing"));
-        }
-        let sequence = version.cast_unsigned();
-        head = chain(&head, sequence, row.get(1), row.get(2), row.get(3), row.get(4));
-        if row.get::<Vec<u8>, _>(5) != head {
-            return Err(format!("version {version} was altered"));
-        }
-    }
-    Ok(version.cast_unsigned())
+    let mut first = None;
+    let found = |finding: Finding| {
+        first.get_or_insert(finding);
+    };
+    let version = verify(pool, project, &BTreeMap::new(), found).await.map_err(|error| error.to_string())?;
+    first.map_or(Ok(version), |finding| Err(format!("version {} {}", finding.version, finding.fault)))
 }
 
 /// How often each task finished, in the project's whole history.

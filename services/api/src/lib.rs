@@ -9,6 +9,7 @@ mod caller;
 mod commands;
 mod cors;
 mod cursor;
+mod describe;
 mod edge;
 mod execute;
 mod extract;

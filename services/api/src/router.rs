@@ -55,6 +55,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(queries::history::list))
         .routes(routes!(live::socket::open))
         .routes(routes!(live::events::listen))
+        .routes(routes!(commands::restore::restore))
+        .routes(routes!(commands::restore::fork))
         .routes(routes!(queries::tasks::get))
         .routes(routes!(commands::end_task::cancel))
         .routes(routes!(commands::end_task::retry))

@@ -6,16 +6,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use domain::ids::ProjectId;
 use domain::job::Kind;
 use domain::settings::{Aspect, Quality};
 use infra::outbound::IpNet;
+use infra::postgres::projection::TABLES;
 
 use crate::access::{AccessArgs, ReachArgs};
 use crate::config::Config;
 use crate::exit::Failed;
 use crate::stack::Surroundings;
 use crate::tools::Places;
-use crate::{bench, client, doctor, film, keys, roles, up};
+use crate::{audit, bench, client, doctor, film, keys, replay, roles, up};
 
 /// Turns a written story into a narrated film, and keeps every step of how it got there.
 #[derive(Debug, Parser)]
@@ -96,6 +98,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print or check the hashes that show any alteration of the history.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Make read tables again from the log, while the server goes on, and put them in their place.
+    Replay(ReplayArgs),
     /// Bring the database's schema up to date.
     Migrate(Servers),
     /// Streams and consumers.
@@ -129,6 +138,48 @@ enum Command {
     },
     #[command(flatten)]
     Client(client::Command),
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Print each project's head: id, version, hash. Whoever keeps it sees any later alteration of what is before.
+    Head(Log),
+    /// Compute the hashes again, and name every event that is altered or missing; exit code 1 if there is one.
+    Verify(VerifyArgs),
+}
+
+/// Which log.
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// PostgreSQL; the one that a running `up` has on its data folder when not given.
+    #[arg(long, env = "STORYTOVIDEO_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+    /// The data folder of a running `up`.
+    #[arg(long, env = "STORYTOVIDEO_DATA", default_value = ".storytovideo", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+}
+
+/// `storytovideo audit verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) log: Log,
+    /// Only this project.
+    #[arg(long, value_name = "ID")]
+    pub(crate) project: Option<ProjectId>,
+    /// Heads that `audit head` printed earlier: they must be in today's history.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) heads: Option<PathBuf>,
+}
+
+/// `storytovideo replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) log: Log,
+    /// Read tables, or `all`.
+    #[arg(required = true, value_name = "TABLE|all", value_parser = clap::builder::PossibleValuesParser::new(TABLES.into_iter().chain(["all"])))]
+    pub(crate) tables: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -284,6 +335,9 @@ async fn run(cli: Cli, config: &Config) -> Result<ExitCode, Failed> {
         Command::Doctor { json } => examine(json, &globals.places()).await,
         Command::Bench { json } => bench::run(json, &globals).await.map(|()| ExitCode::SUCCESS),
         Command::Keys(args) => keys::run(args, &globals).await.map(|()| ExitCode::SUCCESS),
+        Command::Audit { command: AuditCommand::Head(log) } => audit::head(&log).await,
+        Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(&args).await,
+        Command::Replay(args) => replay::run(&args).await,
         Command::Migrate(servers) => roles::migrate(&servers).await.map(|()| ExitCode::SUCCESS),
         Command::Bus { command: BusCommand::Apply { nats_url } } => {
             roles::apply_bus(&nats_url).await.map(|()| ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 //! and the tools around them.
 
 mod access;
+mod audit;
 pub mod bench;
 mod cli;
 mod client;
@@ -10,6 +11,7 @@ pub mod doctor;
 pub mod exit;
 mod film;
 mod keys;
+mod replay;
 mod roles;
 pub mod stack;
 pub mod supervise;

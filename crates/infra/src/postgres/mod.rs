@@ -1,6 +1,7 @@
 //! PostgreSQL: the event log, its readers, and the tables that are read.
 
 pub mod access;
+pub mod audit;
 pub mod bench;
 pub mod checkpoint;
 pub mod dead_letters;
@@ -9,8 +10,10 @@ pub mod dispatches;
 pub mod event_store;
 mod hot;
 pub mod leadership;
+pub mod past;
 pub mod projection;
 pub mod queues;
+pub mod replay;
 pub mod snapshot;
 pub mod tail;
 pub mod views;

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, ShotId, TaskId};
 use domain::project::{Event, Project};
-use sqlx::{PgPool, Row};
+use sqlx::PgPool;
 
-use super::event_store::{as_i64, read_event};
 use super::leadership::Fence;
 use super::tail::{Place, Recorded};
 use super::views::films::FilmRow;
@@ -18,10 +17,12 @@ use super::views::shots::ShotRow;
 use super::views::takes::{TakeChange, TakeRow};
 use super::views::tasks::{self, TaskRow, TaskRows, task_of};
 use super::views::{films, projects, shots, takes};
-use super::{PostgresError, checkpoint};
+use super::{PostgresError, checkpoint, past};
 
 /// Name of the projector's checkpoint.
 pub const READER: &str = "projector";
+/// The read tables, all of which the projector keeps, and that can be made again from the log.
+pub const TABLES: [&str; 5] = ["projects", "shots", "tasks", "takes", "films"];
 const STATES_KEPT: usize = 1_024;
 const TASKS_KEPT: usize = 16_384;
 
@@ -152,7 +153,7 @@ impl Projection {
         match self.states.pop(&project) {
             Some(state) if state.version == before => Ok(state),
             _ if before == 0 => Ok(Project::default()),
-            _ => state_at(&self.pool, project, before).await,
+            _ => past::state_at(&self.pool, project, before).await,
         }
     }
 
@@ -208,22 +209,4 @@ pub(super) fn touched_shots(
             shot.filter(|id| state.shot(*id).is_some()).into_iter().collect()
         }
     }
-}
-
-/// A project's state after its `version`th event.
-pub async fn state_at(pool: &PgPool, project: ProjectId, version: u64) -> Result<Project, PostgresError> {
-    let rows = sqlx::query(
-        "SELECT event_type, event_version, payload::text FROM events \
-         WHERE aggregate_type = 'project' AND aggregate_id = $1 AND sequence <= $2 ORDER BY sequence",
-    )
-    .bind(project.to_string())
-    .bind(as_i64(version))
-    .fetch_all(pool)
-    .await
-    .map_err(PostgresError::during("load a project's past"))?;
-    let mut state = Project::default();
-    for row in &rows {
-        state.evolve(&read_event(row.get(0), row.get(1), row.get(2))?);
-    }
-    Ok(state)
 }

@@ -10,6 +10,7 @@ pub(crate) mod pause_queue;
 pub(crate) mod redeliver;
 pub(crate) mod render_film;
 pub(crate) mod replay_dead_letter;
+pub(crate) mod restore;
 pub(crate) mod revise_project;
 pub(crate) mod revise_shot;
 pub(crate) mod revise_webhook;

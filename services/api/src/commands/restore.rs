@@ -1,0 +1,95 @@
+//! `POST /v1/projects/{id}/restore` and `…/fork`: back to an earlier version, or another project from one.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use domain::asset::AssetKey;
+use domain::ids::ProjectId;
+use domain::project::{Command, Content, ForkProject};
+use infra::postgres::past;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::create_project::new_id;
+use crate::App;
+use crate::caller::{Caller, etag};
+use crate::extract::{Base, Json, Path};
+use crate::json::Project;
+use crate::problem::Problem;
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = EarlierVersion, example = json!({ "version": 1 }))]
+pub(crate) struct Body {
+    /// A version that the project had.
+    #[schema(minimum = 1)]
+    version: u64,
+}
+
+/// 200 with the project, which is as it was then. Open work is cancelled, and none is queued.
+#[utoipa::path(
+    post, path = "/v1/projects/{project}/restore", tag = "history", operation_id = "restoreProject",
+    summary = "Bring an earlier version's story, style, settings, shots and selections back",
+    params(Caller), request_body = Body,
+    responses((status = 200, description = "The project", body = Project, headers(("ETag")))),
+)]
+pub(crate) async fn restore(
+    State(app): State<Arc<App>>,
+    Path(project): Path<ProjectId>,
+    base: Base,
+    caller: Caller,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
+    let Json { value: Body { version }, digest } = body;
+    let content = Box::new(app.content_at(project, version).await?);
+    app.execute(&caller, project, Command::RestoreProject { version, content }, digest).await?;
+    let (version, project) = app.project(project, &base).await?;
+    Ok(([etag(version)], axum::Json(project)).into_response())
+}
+
+/// 201 with the new project and its `Location`.
+#[utoipa::path(
+    post, path = "/v1/projects/{project}/fork", tag = "history", operation_id = "forkProject",
+    summary = "Start another project from a version of this one; both share their media, and nothing is made again",
+    params(Caller), request_body = Body,
+    responses((status = 201, description = "The new project", body = Project, headers(("Location"), ("ETag")))),
+)]
+pub(crate) async fn fork(
+    State(app): State<Arc<App>>,
+    Path(from): Path<ProjectId>,
+    base: Base,
+    caller: Caller,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
+    let Json { value: Body { version }, digest } = body;
+    let (id, content) = (new_id(&app), app.content_at(from, version).await?);
+    let command = Command::ForkProject(Box::new(ForkProject { id, from, version, content }));
+    let forked = app.execute(&caller, id, command, digest).await?.receipt.project;
+    let (version, project) = app.project(forked, &base).await?;
+    let headers = [(LOCATION, format!("/v1/projects/{forked}")), etag(version)];
+    Ok((StatusCode::CREATED, headers, axum::Json(project)).into_response())
+}
+
+impl App {
+    /// What a project consisted of. No event names media that is gone, so takes of which it is are left out.
+    async fn content_at(&self, project: ProjectId, version: u64) -> Result<Content, Problem> {
+        self.project_row(project).await?;
+        let state = past::state_at(&self.api.pool, project, version).await?;
+        if version == 0 || state.version != version {
+            return Err(Problem::invalid("version", "the project never had that version"));
+        }
+        let mut content = state.content();
+        let mut gone: HashSet<AssetKey> = HashSet::new();
+        for (_, _, take) in content.takes() {
+            if self.api.media.size(&take.asset.key).await?.is_none() {
+                gone.insert(take.asset.key.clone());
+            }
+        }
+        content.retain_takes(|asset| !gone.contains(&asset.key));
+        Ok(content)
+    }
+}
