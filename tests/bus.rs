@@ -214,18 +214,6 @@ async fn a_pull_survives_the_restart_of_the_server() {
     own.stop().await;
 }
 
-#[tokio::test]
-async fn what_the_server_acknowledged_is_there_after_a_kill() {
-    let mut own = Own::nats().await;
-    let bus = bus(&own).await;
-    let jobs: Vec<Job> = (0..50).map(|_| some_job()).collect();
-    let wanted: Vec<(Kind, Job)> = jobs.iter().map(|job| (Kind::Image, *job)).collect();
-    assert!(bus.send_jobs(&wanted).await.into_iter().all(|sent| sent.is_ok_and(|sent| sent == Sent::Queued)));
-    own.kill_nats().await;
-    until_queued(&bus, &jobs.iter().map(|job| job.task).collect::<Vec<_>>()).await;
-    own.stop().await;
-}
-
 /// Deliveries that a job has.
 const DELIVERIES: i64 = 5;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The address of an asset: `<kind>/<sha256>.<ext>`, for example `image/9f86…0a08.png`.
 /// Written once, never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct AssetKey(String);
 
 /// A text that is no asset key.
@@ -38,6 +38,11 @@ impl AssetKey {
         }
     }
 
+    /// The kind of job that made it, as in [`crate::job::Kind::as_str`], or what people uploaded it as.
+    pub fn kind(&self) -> &str {
+        self.0.split_once('/').map_or("", |(kind, _)| kind)
+    }
+
     /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -52,6 +57,21 @@ impl AssetKey {
     /// The extension without its dot.
     pub fn extension(&self) -> &str {
         self.0.rsplit_once('.').map_or("", |(_, extension)| extension)
+    }
+}
+
+/// What comes from outside is a key only after this.
+impl TryFrom<String> for AssetKey {
+    type Error = InvalidAssetKey;
+
+    fn try_from(text: String) -> Result<Self, InvalidAssetKey> {
+        Self::parse(&text)
+    }
+}
+
+impl From<AssetKey> for String {
+    fn from(key: AssetKey) -> Self {
+        key.0
     }
 }
 
@@ -72,4 +92,19 @@ pub struct Asset {
     /// Its length in seconds, measured from the decoded stream; absent for pictures and text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_leads_out_of_the_media_folder_cannot_be_read() {
+        let digest = "0".repeat(64);
+        let read = |key: &str| serde_json::from_value::<AssetKey>(serde_json::json!(key));
+        assert!(read(&format!("image/{digest}.png")).is_ok());
+        for key in ["image/../../etc/passwd", "/etc/passwd", "image/x.png", "", &format!("../{digest}.png")] {
+            assert!(read(key).is_err(), "{key}");
+        }
+    }
 }

@@ -383,6 +383,25 @@ pub struct FilmOutput {
     pub warnings: Vec<String>,
 }
 
+impl Output {
+    /// The stored media.
+    pub fn assets(&self) -> Vec<&Asset> {
+        match self {
+            Self::Storyboard(_) => Vec::new(),
+            Self::Media { asset } => vec![asset],
+            Self::Film(film) => vec![&film.film, &film.srt, &film.vtt, &film.poster],
+        }
+    }
+}
+
+impl FilmOutput {
+    /// The same with as many and as long warnings as an event can bear: whoever reports is not trusted.
+    pub fn bounded(&self) -> Self {
+        let warnings = self.warnings.iter().take(100).map(|warning| reported(warning, 500)).collect();
+        Self { warnings, ..self.clone() }
+    }
+}
+
 /// What a render had to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SegmentCounts {
@@ -416,6 +435,20 @@ pub struct MadeWith {
     pub degraded: Option<String>,
 }
 
+impl MadeWith {
+    /// The same with its words cut to a length that an event can bear: whoever reports is not trusted.
+    pub fn bounded(&self) -> Self {
+        let model = self.model.as_deref().map(|model| reported(model, 200));
+        Self { provider: reported(&self.provider, 64), model, ..self.clone() }
+    }
+}
+
+/// What a worker says, cut to so many characters, without those that neither a log nor a terminal can show.
+pub(crate) fn reported(words: &str, characters: usize) -> String {
+    let shown = |character: &char| !character.is_control() || matches!(character, '\n' | '\t');
+    words.chars().filter(shown).take(characters).collect()
+}
+
 /// Why a job did not succeed, as a worker reports it and as an event stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, utoipa::ToSchema)]
 #[error("{message} ({code})")]
@@ -436,8 +469,11 @@ impl Failure {
 
     /// The same with its words cut to a length that an event can bear: whoever reports is not trusted.
     pub fn bounded(&self) -> Self {
-        let cut = |text: &str, characters: usize| text.chars().take(characters).collect();
-        Self { code: cut(&self.code, 64), message: cut(&self.message, 2_000), retryable: self.retryable }
+        Self {
+            code: reported(&self.code, 64),
+            message: reported(&self.message, 2_000),
+            retryable: self.retryable,
+        }
     }
 
     /// A failure that no further attempt mends.

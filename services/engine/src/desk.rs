@@ -16,6 +16,7 @@ use domain::job::{Failure, Kind, MadeWith, Output, SpecHash};
 use domain::metadata::Context;
 use domain::project::{Command, Envelope, Project, TaskState};
 use futures::FutureExt;
+use futures::future::try_join_all;
 use infra::media::MediaError;
 use infra::nats::{DeskRequest, DeskSubscription, ReplyTo};
 use infra::postgres::dispatches;
@@ -265,18 +266,24 @@ impl Desk {
     }
 
     async fn prepare(&self, state: &Project, batch: &[Waiting]) -> Result<Vec<Prepared>, EngineError> {
-        let known = self.known_results(state, batch).await?;
-        let mut prepared = Vec::with_capacity(batch.len());
+        let known = &self.known_results(state, batch).await?;
         let mut claimed = HashSet::new();
-        for waiting in batch {
-            prepared.push(match waiting {
-                // Of claims that came together one is granted.
-                Waiting::Claim(request, _) if !claimed.insert(request.job.task) => busy_for(Duration::ZERO),
-                Waiting::Claim(request, _) => self.prepare_claim(state, request, &known).await?,
-                Waiting::Result(report, _) => self.prepare_result(report).await?,
-            });
-        }
-        Ok(prepared)
+        // All at once: most of it is waiting for the disk.
+        try_join_all(batch.iter().map(|waiting| {
+            let is_first = match waiting {
+                Waiting::Claim(request, _) => claimed.insert(request.job.task),
+                Waiting::Result(..) => true,
+            };
+            async move {
+                match waiting {
+                    // Of claims that came together one is granted.
+                    Waiting::Claim(..) if !is_first => Ok(busy_for(Duration::ZERO)),
+                    Waiting::Claim(request, _) => self.prepare_claim(state, request, known).await,
+                    Waiting::Result(report, _) => self.prepare_result(report).await,
+                }
+            }
+        }))
+        .await
     }
 
     fn answer(
@@ -498,13 +505,14 @@ impl Desk {
             Output::Media { asset } => vec![asset],
             Output::Film(film) => vec![&mut film.film, &mut film.srt, &mut film.vtt, &mut film.poster],
         };
-        let mut arrived = false;
-        for asset in assets {
-            let received = self.engine.media.receive(task, claim, &asset.key).await?;
+        let media = &self.engine.media;
+        let arrived = try_join_all(assets.into_iter().map(|asset| async move {
+            let received = media.receive(task, claim, &asset.key).await?;
             asset.bytes = received.bytes;
-            arrived |= !received.known;
-        }
-        if arrived {
+            Ok::<bool, MediaError>(!received.known)
+        }))
+        .await?;
+        if arrived.contains(&true) {
             self.engine.media.clear_incoming(task).await?;
         }
         Ok(output)

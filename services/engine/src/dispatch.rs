@@ -132,8 +132,10 @@ impl Reader for Dispatcher {
         }
         let changes = changes(&page);
         let windows = self.windows();
-        let to_send =
+        let mut to_send =
             dispatches::apply(&self.engine.pool, (place, reached), &changes, &windows, &self.fence).await?;
+        // Clips and the film wait for pictures, which take longer than voices.
+        to_send.jobs.sort_by_key(|(kind, _)| *kind == Kind::Tts);
         self.place = Some(reached);
         self.more_waits = to_send.more_waits;
         self.send(&to_send).await?;

@@ -24,7 +24,7 @@ use crate::supervise::{DataFolder, Nats, Postgres};
 use crate::tools::{Places, Tool, Toolbox};
 
 /// Connections that one process keeps to PostgreSQL at most.
-const CONNECTIONS: u32 = 12;
+const CONNECTIONS: u32 = 20;
 /// How long roles, and then servers, have to end.
 const PATIENCE: Duration = Duration::from_secs(15);
 

@@ -1,5 +1,6 @@
 //! Brings finished files to where the desk wants them, under the address of their content.
 
+use futures::future::try_join_all;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,10 +53,8 @@ pub(crate) async fn upload(
             (Output::Media { asset: uploaded.asset }, uploaded.folder)
         }
         Files::Film(film) => {
-            let mut uploaded = Vec::with_capacity(4);
-            for file in [&film.film, &film.srt, &film.vtt, &film.poster] {
-                uploaded.push(one(bus, kind, run, file).await?);
-            }
+            let files = [&film.film, &film.srt, &film.vtt, &film.poster];
+            let uploaded = try_join_all(files.map(|file| one(bus, kind, run, file))).await?;
             let folder = uploaded.iter().find_map(|file| file.folder.clone());
             let mut assets = uploaded.into_iter().map(|file| file.asset);
             let (Some(mp4), Some(srt), Some(vtt), Some(poster)) =
@@ -81,7 +80,7 @@ pub(crate) async fn upload(
     if let Some(folder) = folder {
         let outcome = Outcome::Finished { output: Box::new(output.clone()), made_with: made_with.clone() };
         let json = serde_json::to_vec(&outcome).map_err(UploadError::outage)?;
-        write_whole(&MediaFolder::report_path(&folder), &json).await.map_err(UploadError::outage)?;
+        leave_report(&MediaFolder::report_path(&folder), &json).await.map_err(UploadError::outage)?;
     }
     Ok(output)
 }
@@ -149,6 +148,14 @@ async fn put(content: &Content, place: &Path) -> std::io::Result<()> {
             fs::rename(&beside, place).await
         }
     }
+}
+
+/// Leaves a report for the case that this process is killed before it can send it. It is not synced: a power
+/// cut may leave one that cannot be read, and then the run is made again.
+async fn leave_report(path: &Path, json: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension("part");
+    fs::write(&beside, json).await?;
+    fs::rename(&beside, path).await
 }
 
 async fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -245,8 +245,8 @@ pub struct ShotPatch {
     pub narration: Option<String>,
     /// New mood.
     pub mood: Option<Mood>,
-    /// New transition to the next shot.
-    pub transition: Option<Transition>,
+    /// New transition to the next shot; `Some(None)` goes back to the project's.
+    pub transition: Option<Option<Transition>>,
     /// New minimum length in seconds; `Some(None)` takes it away.
     pub duration: Option<Option<f64>>,
     /// Lock or unlock.

@@ -295,7 +295,7 @@ fn content_revisions(shot: &Shot, patch: &ShotPatch) -> Decision {
         shot_id: shot.id,
         title: patch.title.as_ref().unwrap_or(&shot.title).clone(),
         mood: patch.mood.unwrap_or(shot.mood),
-        transition: patch.transition.or(shot.transition),
+        transition: patch.transition.unwrap_or(shot.transition),
         duration_seconds: patch.duration.unwrap_or(shot.duration_seconds),
     };
     limits::check_shot_details(&details.title, details.duration_seconds)?;

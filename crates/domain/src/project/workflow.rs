@@ -39,7 +39,13 @@ fn consequences((before, project): (&Project, &Project), news: &[Event], ids: &m
             events.extend(cancel_work_on_shots_that_are_gone(project));
         }
     }
-    events.extend(cancel_superseded(project, news));
+    let superseded = superseded(project, news);
+    events.extend(superseded.iter().map(|(id, _)| cancelled(*id, CancelReason::Superseded)));
+    if news.iter().any(is_of_the_whole_project) {
+        for (id, task) in superseded {
+            events.extend(made_for_today(project, id, task, ids));
+        }
+    }
     if events.is_empty() && news.iter().any(may_free_others) {
         events.extend(cancel_what_waited_in_vain(project));
         if events.is_empty() {
@@ -180,15 +186,52 @@ fn planned_for(project: &Project, kind: Kind, slot: u32, shot: ShotId) -> Option
 }
 
 /// Open tasks that ask for what nobody wants any more.
-fn cancel_superseded(project: &Project, news: &[Event]) -> Vec<Event> {
+fn superseded<'a>(project: &'a Project, news: &[Event]) -> Vec<(TaskId, &'a Task)> {
     project
         .open_tasks()
         .filter(|(_, task)| task.spec_hash.is_some() && news.iter().any(|event| touches(event, task)))
         .filter(|(_, task)| {
             project.spec(task).map(|spec| spec.hash()) != task.spec_hash || is_overtaken(project, task)
         })
-        .map(|(id, _)| TaskCancelled { task_id: id, reason: CancelReason::Superseded }.into())
         .collect()
+}
+
+fn cancelled(id: TaskId, reason: CancelReason) -> Event {
+    TaskCancelled { task_id: id, reason }.into()
+}
+
+fn is_of_the_whole_project(event: &Event) -> bool {
+    matches!(event, Event::StyleRevised(_) | Event::SettingsRevised(_) | Event::StoryRevised(_))
+}
+
+/// What was being made when the story, style or settings changed is still wanted, as it would be asked for today;
+/// what is finished is only stale. What waits for it waits for the new one. A film is asked for again by whoever
+/// wants it, as after any other edit.
+fn made_for_today(project: &Project, old: TaskId, task: &Task, ids: &mut NewIds) -> Vec<Event> {
+    if task.kind == Kind::Film {
+        return Vec::new();
+    }
+    let new = TaskId(ids.next_uuid());
+    let mut events: Vec<Event> =
+        project.queued(new, task.kind, task.shot, &task.parameters, 1).into_iter().collect();
+    for (id, waiting) in project.open_tasks().filter(|(_, waiting)| waiting.depends_on.contains(&old)) {
+        let today = |dependency: &TaskId| if *dependency == old { new } else { *dependency };
+        let depends_on = waiting.depends_on.iter().map(today).collect();
+        events.push(
+            TaskPlanned {
+                task_id: id,
+                kind: waiting.kind,
+                shot_id: waiting.shot,
+                slot: waiting.slot,
+                depends_on,
+                parameters: waiting.parameters.clone(),
+                attempt: waiting.attempt,
+                max_attempts: waiting.max_attempts,
+            }
+            .into(),
+        );
+    }
+    events
 }
 
 /// A film that is being rendered while one of its shots is made anew.

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use domain::desk::Job;
 use domain::ids::{ProjectId, TaskId};
 use domain::job::Kind;
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
-use super::leadership::{self, Fence};
+use super::PostgresError;
+use super::leadership::Fence;
 use super::tail::Place;
-use super::{PostgresError, checkpoint};
 
 /// Name of the dispatcher's checkpoint.
 pub const READER: &str = "dispatcher";
@@ -61,7 +61,10 @@ pub struct ToSend {
     pub more_waits: bool,
 }
 
-/// Applies a page's changes, moves the checkpoint, and picks what to send, in one transaction.
+/// The state that the function `dispatch_page` raises when somebody else leads or reads.
+const LEADERSHIP_LOST: &str = "SV001";
+
+/// Applies a page's changes, moves the checkpoint, and picks what to send, in one statement: migration 0009.
 pub async fn apply(
     pool: &PgPool,
     (from, to): (Place, Place),
@@ -69,105 +72,101 @@ pub async fn apply(
     windows: &[Window],
     fence: &Fence,
 ) -> Result<ToSend, PostgresError> {
-    // A dispatch that is lost in a crash takes its checkpoint with it and is made again.
-    let begun = pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await;
-    let mut transaction = begun.map_err(PostgresError::during("begin a dispatch"))?;
-    if from == to {
-        leadership::check(&mut transaction, fence).await?;
-    } else {
-        checkpoint::advance(&mut transaction, READER, from, to, fence).await?;
-    }
-    let closed = write(&mut transaction, changes).await?;
-    let mut to_send = admit(&mut transaction, windows).await?;
-    to_send.closed = closed;
-    transaction.commit().await.map_err(PostgresError::during("commit a dispatch"))?;
-    Ok(to_send)
-}
-
-async fn write(
-    connection: &mut PgConnection,
-    changes: &[(TaskId, Change)],
-) -> Result<Vec<TaskId>, PostgresError> {
-    let ended = changes.iter().filter(|(_, change)| *change == Change::Close).map(|(task, _)| task.0);
-    let ended: Vec<Uuid> = ended.collect();
-    let mut closed = Vec::new();
-    if !ended.is_empty() {
-        closed = sqlx::query_scalar("DELETE FROM dispatches WHERE task_id = ANY($1) RETURNING task_id")
-            .bind(ended)
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(PostgresError::during("close dispatches"))?;
-    }
-    queue(connection, changes).await?;
-    for (task, change) in changes {
-        if let Change::PutOff { attempt, due } = change {
-            sqlx::query(
-                "UPDATE dispatches SET sent_at = NULL, due_at = $2, attempt = COALESCE($3, attempt) WHERE task_id = $1",
-            )
-            .bind(task.0)
-            .bind(due)
-            .bind(attempt.map(i64::from))
-            .execute(&mut *connection)
-            .await
-            .map_err(PostgresError::during("put a dispatch off"))?;
-        }
-    }
-    Ok(closed.into_iter().map(TaskId).collect())
-}
-
-async fn queue(connection: &mut PgConnection, changes: &[(TaskId, Change)]) -> Result<(), PostgresError> {
-    let queued = changes.iter().filter_map(|(task, change)| match change {
-        Change::Queue { kind, project, attempt, at } => Some((task, kind, project, attempt, at)),
-        Change::PutOff { .. } | Change::Close => None,
-    });
-    let queued: Vec<_> = queued.collect();
-    if queued.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "INSERT INTO dispatches (task_id, project_id, kind, attempt, queued_at, due_at) \
-         SELECT task, project, kind, attempt, at, at \
-         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[]) AS q(task, project, kind, attempt, at) \
-         ON CONFLICT (task_id) DO UPDATE SET attempt = excluded.attempt, queued_at = excluded.queued_at, \
-           due_at = excluded.due_at, sent_at = NULL",
-    )
-    .bind(queued.iter().map(|(task, ..)| task.0).collect::<Vec<_>>())
-    .bind(queued.iter().map(|(_, _, project, ..)| project.0).collect::<Vec<_>>())
-    .bind(queued.iter().map(|(_, kind, ..)| kind.as_str()).collect::<Vec<_>>())
-    .bind(queued.iter().map(|(_, _, _, attempt, _)| i64::from(**attempt)).collect::<Vec<_>>())
-    .bind(queued.iter().map(|(.., at)| **at).collect::<Vec<_>>())
-    .execute(connection)
-    .await
-    .map_err(PostgresError::during("queue dispatches"))?;
-    Ok(())
-}
-
-/// Marks as sent what is due, oldest first, as far as each kind's window has room and nobody paused it.
-async fn admit(connection: &mut PgConnection, windows: &[Window]) -> Result<ToSend, PostgresError> {
+    let page = Page::of(changes);
     let rows = sqlx::query(
-        "WITH room AS (SELECT w.kind, w.jobs - \
-             (SELECT count(*) FROM dispatches d WHERE d.kind = w.kind AND d.sent_at IS NOT NULL) AS free \
-           FROM unnest($1::text[], $2::bigint[]) AS w(kind, jobs) \
-           WHERE NOT EXISTS (SELECT 1 FROM paused_kinds p WHERE p.kind = w.kind)), \
-         due AS (SELECT d.task_id FROM room CROSS JOIN LATERAL \
-           (SELECT task_id FROM dispatches WHERE kind = room.kind AND sent_at IS NULL AND due_at <= clock_timestamp() \
-            ORDER BY due_at, task_id LIMIT GREATEST(room.free, 0)) d), \
-         sent AS (UPDATE dispatches SET sent_at = clock_timestamp() WHERE task_id IN (SELECT task_id FROM due) \
-           RETURNING task_id, project_id, kind, attempt) \
-         SELECT w.unsent, s.task_id, s.project_id, s.kind, s.attempt \
-         FROM (SELECT count(*) AS unsent FROM dispatches WHERE sent_at IS NULL) w LEFT JOIN sent s ON true",
+        "SELECT * FROM dispatch_page($1, $2, $3, $4, $5::text::xid8, $6, $7, $8::text::xid8, $9, \
+         $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
     )
+    .bind(fence.role)
+    .bind(fence.epoch)
+    .bind(READER)
+    .bind(from.epoch)
+    .bind(from.transaction.to_string())
+    .bind(from.position)
+    .bind(to.epoch)
+    .bind(to.transaction.to_string())
+    .bind(to.position)
+    .bind(page.ended)
+    .bind(page.queued_tasks)
+    .bind(page.queued_projects)
+    .bind(page.queued_kinds)
+    .bind(page.queued_attempts)
+    .bind(page.queued_times)
+    .bind(page.put_off_tasks)
+    .bind(page.put_off_attempts)
+    .bind(page.put_off_times)
     .bind(windows.iter().map(|window| window.kind.as_str()).collect::<Vec<_>>())
     .bind(windows.iter().map(|window| window.jobs).collect::<Vec<_>>())
-    .fetch_all(&mut *connection)
+    .fetch_all(pool)
     .await
-    .map_err(PostgresError::during("admit jobs"))?;
-    // Counted as it was before the update; one row without a task says that nothing was sent.
-    let unsent: i64 = rows.first().map_or(0, |row| row.get("unsent"));
-    let sent = rows.iter().filter(|row| row.get::<Option<Uuid>, _>("task_id").is_some());
-    let jobs: Vec<(Kind, Job)> = sent.map(read).collect::<Result<_, _>>()?;
-    let more_waits = unsent > i64::try_from(jobs.len()).unwrap_or(i64::MAX);
-    Ok(ToSend { closed: Vec::new(), jobs, more_waits })
+    .map_err(failed)?;
+    to_send(&rows)
+}
+
+/// A page's changes, a column each.
+#[derive(Debug, Default)]
+struct Page {
+    ended: Vec<Uuid>,
+    queued_tasks: Vec<Uuid>,
+    queued_projects: Vec<Uuid>,
+    queued_kinds: Vec<&'static str>,
+    queued_attempts: Vec<i64>,
+    queued_times: Vec<DateTime<Utc>>,
+    put_off_tasks: Vec<Uuid>,
+    put_off_attempts: Vec<Option<i64>>,
+    put_off_times: Vec<DateTime<Utc>>,
+}
+
+impl Page {
+    fn of(changes: &[(TaskId, Change)]) -> Self {
+        let mut page = Self::default();
+        for (task, change) in changes {
+            match change {
+                Change::Queue { kind, project, attempt, at } => {
+                    page.queued_tasks.push(task.0);
+                    page.queued_projects.push(project.0);
+                    page.queued_kinds.push(kind.as_str());
+                    page.queued_attempts.push(i64::from(*attempt));
+                    page.queued_times.push(*at);
+                }
+                Change::PutOff { attempt, due } => {
+                    page.put_off_tasks.push(task.0);
+                    page.put_off_attempts.push(attempt.map(i64::from));
+                    page.put_off_times.push(*due);
+                }
+                Change::Close => page.ended.push(task.0),
+            }
+        }
+        page
+    }
+}
+
+fn failed(error: sqlx::Error) -> PostgresError {
+    match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
+        Some(code) if code == LEADERSHIP_LOST => PostgresError::LeadershipLost,
+        _ => PostgresError::during("dispatch a page")(error),
+    }
+}
+
+fn to_send(rows: &[sqlx::postgres::PgRow]) -> Result<ToSend, PostgresError> {
+    let mut found = ToSend::default();
+    let mut unsent = 0;
+    for row in rows {
+        let task: Option<Uuid> = row.get("task_id");
+        match (row.get("closed"), task) {
+            (true, Some(task)) => found.closed.push(TaskId(task)),
+            (true, None) => {}
+            (false, task) => {
+                // Counted as it was before jobs were marked as sent; a row without a task says that none was.
+                unsent = row.get("unsent");
+                if task.is_some() {
+                    found.jobs.push(read(row)?);
+                }
+            }
+        }
+    }
+    found.more_waits = unsent > i64::try_from(found.jobs.len()).unwrap_or(i64::MAX);
+    Ok(found)
 }
 
 fn read(row: &sqlx::postgres::PgRow) -> Result<(Kind, Job), PostgresError> {

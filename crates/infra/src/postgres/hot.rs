@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{PostgresError, TRUSTED_FOR};
 
 /// Kept at most; the pool has some more, for everybody else.
-const KEPT: usize = 6;
+const KEPT: usize = 14;
 
 /// A pool with a few connections at hand.
 #[derive(Debug, Clone)]

@@ -54,19 +54,3 @@ pub async fn release(pool: &PgPool, role: &str, holder: Uuid) -> Result<(), Post
         .map_err(PostgresError::during("release a leadership"))?;
     Ok(())
 }
-
-/// Refuses to go on when the fence's leader has been replaced. For transactions whose statements do not check
-/// it themselves.
-///
-/// # Errors
-/// [`PostgresError::LeadershipLost`], or the database's error.
-pub(super) async fn check(connection: &mut PgConnection, fence: &Fence) -> Result<(), PostgresError> {
-    let leads: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM leaderships WHERE role = $1 AND epoch = $2)")
-            .bind(fence.role)
-            .bind(fence.epoch)
-            .fetch_one(connection)
-            .await
-            .map_err(PostgresError::during("check the leadership"))?;
-    if leads { Ok(()) } else { Err(PostgresError::LeadershipLost) }
-}

@@ -29,7 +29,10 @@ pub(crate) struct Body {
     #[schema(max_length = 10_000)]
     narration: Option<String>,
     mood: Option<Mood>,
-    transition: Option<Transition>,
+    /// Null goes back to the project's.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Transition>)]
+    transition: Option<Option<Transition>>,
     /// Null takes the minimum length away.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<f64>, minimum = 0.5, maximum = 600)]

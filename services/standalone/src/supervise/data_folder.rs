@@ -31,6 +31,7 @@ impl DataFolder {
         if path.to_string_lossy().chars().any(char::is_control) {
             return Err(SuperviseError::BadPath(path.to_path_buf()));
         }
+        refuse_what_is_not_ours(path)?;
         make_folder(path, 0o711)?;
         let path = fs::canonicalize(path).map_err(SuperviseError::file(path))?;
         make_folder(&path.join("run"), 0o700)?;
@@ -81,6 +82,21 @@ impl DataFolder {
     pub fn postgres_major(folder: &Path) -> Option<u32> {
         fs::read_to_string(folder.join("postgres/PG_VERSION")).ok()?.trim().parse().ok()
     }
+}
+
+/// A folder with somebody's files in it stays as it is: we would put ours among them, and clear what we think is
+/// ours.
+fn refuse_what_is_not_ours(path: &Path) -> Result<(), SuperviseError> {
+    if path.join("VERSION").exists() || !path.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(path).map_err(SuperviseError::file(path))? {
+        // A first start that was interrupted left its lock.
+        if entry.map_err(SuperviseError::file(path))?.file_name() != "run" {
+            return Err(SuperviseError::NotOurs { folder: path.to_path_buf() });
+        }
+    }
+    Ok(())
 }
 
 /// Makes a folder and its parents; the mode is set only on one that is new.
@@ -163,6 +179,17 @@ mod tests {
         assert!(refused.to_string().contains(&format!("process {}:", std::process::id())), "{refused}");
         drop(first);
         assert!(DataFolder::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn a_folder_with_files_of_somebody_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("work")).unwrap();
+        let refused = DataFolder::open(folder.path()).unwrap_err();
+        assert!(refused.is_configuration());
+        let left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["work"]);
     }
 
     #[test]

@@ -55,6 +55,14 @@ pub enum SuperviseError {
         /// The newest layout this program knows.
         known: u32,
     },
+    /// The folder holds files that are not ours.
+    #[error(
+        "{folder} is not a data folder and not empty: name a new or empty folder with --data, or one that storytovideo made"
+    )]
+    NotOurs {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The path of the data folder cannot be handed to the servers.
     #[error("the data folder's path {0:?} holds control characters: choose another with --data")]
     BadPath(PathBuf),
@@ -138,6 +146,7 @@ impl SuperviseError {
             self,
             Self::InUse { .. }
                 | Self::Newer { .. }
+                | Self::NotOurs { .. }
                 | Self::BadPath(_)
                 | Self::File { .. }
                 | Self::NotPrepared(_)

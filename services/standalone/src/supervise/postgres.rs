@@ -31,7 +31,7 @@ const SETTINGS: [&str; 13] = [
     // After a crash: one call for the disk instead of one for each of a thousand files.
     "recovery_init_sync_method=syncfs",
     "shared_buffers=96MB",
-    "max_connections=60",
+    "max_connections=100",
     "max_wal_size=512MB",
     // Short queries by key; parallel workers would need more shared memory than containers have.
     "jit=off",

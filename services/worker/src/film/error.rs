@@ -101,9 +101,11 @@ impl FilmError {
     fn retryable(&self) -> bool {
         match self {
             Self::Plan(_) | Self::Cancelled | Self::Undecodable { .. } => false,
+            // It would take as long again; whoever has a faster worker retries it.
+            Self::TooLong | Self::Ffmpeg(FfmpegError::TooLong { .. }) => false,
             Self::Input(error) => matches!(error, InputError::Unreadable { .. }),
             Self::Ffmpeg(_) | Self::MissingInput { .. } | Self::Segment { .. } => true,
-            Self::Wrong(_) | Self::Disk { .. } | Self::TooLong => true,
+            Self::Wrong(_) | Self::Disk { .. } => true,
         }
     }
 }

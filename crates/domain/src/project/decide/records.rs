@@ -4,13 +4,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Decision;
 use crate::ids::{ClaimId, NewIds, TakeId, TaskId};
-use crate::job::{Failure, FilmOutput, Kind, MadeWith, Output, SpecHash};
+use crate::job::{Failure, FilmOutput, Kind, MadeWith, Output, SpecHash, reported};
 use crate::project::command::Command;
 use crate::project::error::ProjectError;
 use crate::project::event::{
     Event, FilmRendered, TakeMade, TaskDeferred, TaskFailed, TaskFinished, TaskRetryScheduled, TaskStarted,
 };
 use crate::project::state::{Project, Task, TaskState};
+
+/// A worker whose clock is wrong may not put a task off for longer.
+const LONGEST_DEFERRAL: TimeDelta = TimeDelta::hours(1);
 
 impl Command {
     /// Whether a worker reports it, as against somebody asking for it.
@@ -39,7 +42,7 @@ impl Project {
                 Ok(self.record_failed(*task, *claim, failure, at, ids))
             }
             Command::RecordTaskDeferred { task, claim, until, reason } => {
-                Ok(self.record_deferred(*task, *claim, *until, reason))
+                Ok(self.record_deferred(*task, *claim, (*until).min(at + LONGEST_DEFERRAL), reason))
             }
             _ => Ok(Vec::new()),
         }
@@ -47,7 +50,7 @@ impl Project {
 
     fn record_started(&self, id: TaskId, attempt: u32, claim: ClaimId, worker: &str) -> Decision {
         let task = self.tasks.get(&id).ok_or(ProjectError::TaskNotOpen)?;
-        let started = TaskStarted { task_id: id, attempt, claim, worker: worker.to_owned() };
+        let started = TaskStarted { task_id: id, attempt, claim, worker: reported(worker, 200) };
         match &task.state {
             _ if task.attempt != attempt => Err(ProjectError::AttemptSuperseded),
             TaskState::Processing { claim: present, .. } if *present == claim => Ok(Vec::new()),
@@ -75,8 +78,11 @@ impl Project {
             attempt: task.attempt,
             spec_hash: spec_hash.clone(),
             take: None,
-            made_with: made_with.clone(),
+            made_with: made_with.bounded(),
         };
+        if !output.assets().iter().all(|asset| asset.key.kind() == task.kind.as_str()) {
+            return Err(ProjectError::WrongOutput(task.kind));
+        }
         match (task.kind, output) {
             (Kind::Storyboard, Output::Storyboard(output)) => {
                 let adopted = self.adopted(id, task, output, ids)?;
@@ -129,7 +135,7 @@ impl Project {
             film_version: self.film.as_ref().map_or(0, |film| film.version) + 1,
             spec_hash: task.spec_hash.clone().unwrap_or(SpecHash(String::new())),
             parameters: task.parameters.clone(),
-            film: Box::new(film.clone()),
+            film: Box::new(film.bounded()),
             incomplete: self
                 .shots
                 .iter()
@@ -160,7 +166,7 @@ impl Project {
 
     fn record_deferred(&self, id: TaskId, claim: ClaimId, until: DateTime<Utc>, reason: &str) -> Vec<Event> {
         let concerned = self.tasks.get(&id).is_some_and(|task| concerns(task, Some(claim)));
-        let deferred = TaskDeferred { task_id: id, due: until, reason: reason.to_owned() };
+        let deferred = TaskDeferred { task_id: id, due: until, reason: reported(reason, 2_000) };
         if concerned { vec![deferred.into()] } else { Vec::new() }
     }
 }

@@ -31,7 +31,7 @@ impl Project {
             negative_prompt: content.negative_prompt.clone().unwrap_or_default(),
             narration: content.narration.clone().unwrap_or_default(),
             mood: content.mood.unwrap_or(Mood::Calm),
-            transition: content.transition,
+            transition: content.transition.flatten(),
             duration_seconds: content.duration.flatten(),
         };
         // The ranges are those of an edit.

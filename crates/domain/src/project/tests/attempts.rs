@@ -122,6 +122,39 @@ fn a_reported_failure_is_cut_to_what_an_event_can_bear() {
 }
 
 #[test]
+fn what_a_worker_says_is_kept_without_what_no_table_can_hold() {
+    let (mut told, picture) = one_shot();
+    told.start(picture, claim(1));
+    let failure = Failure::fail("co\0de", "one\0 two\u{1b}[2J\nthree");
+    told.when(Command::RecordTaskFailed { task: picture, claim: Some(claim(1)), failure });
+    let Some(Event::TaskFailed(failed)) = told.events.last() else { panic!("{:?}", told.events.last()) };
+    assert_eq!((&*failed.failure.code, &*failed.failure.message), ("code", "one two[2J\nthree"));
+}
+
+#[test]
+fn a_worker_cannot_put_a_task_off_for_longer_than_an_hour() {
+    let (mut told, picture) = one_shot();
+    told.start(picture, claim(1));
+    let until = super::telling::start_of_time() + TimeDelta::days(3_650);
+    let reason = "throttled".to_owned();
+    told.when(Command::RecordTaskDeferred { task: picture, claim: claim(1), until, reason });
+    let Some(Event::TaskDeferred(deferred)) = told.events.last() else { panic!("{:?}", told.events.last()) };
+    assert!(deferred.due < until - TimeDelta::days(3_649), "{}", deferred.due);
+}
+
+#[test]
+fn a_picture_under_the_key_of_another_kind_is_refused() {
+    let (mut told, picture) = one_shot();
+    let command = Command::RecordTaskFinished {
+        task: picture,
+        attempt: 1,
+        output: told.output(Kind::Tts),
+        made_with: MadeWith::default(),
+    };
+    assert_eq!(told.refused(command), ProjectError::WrongOutput(Kind::Image));
+}
+
+#[test]
 fn a_success_after_failing_for_good_is_ignored() {
     let (mut told, picture) = one_shot();
     told.fail(picture);

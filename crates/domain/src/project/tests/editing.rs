@@ -111,11 +111,13 @@ fn title_and_transition_of_a_shot_touch_no_take() {
     let mut told = finished(video_on());
     let patch = ShotPatch {
         title: Some("Dawn".to_owned()),
-        transition: Some(Transition::Cut),
+        transition: Some(Some(Transition::Cut)),
         ..ShotPatch::default()
     };
     assert_eq!(told.edit(1, patch), ["ShotDetailsRevised 1"]);
     assert_eq!(told.stale(), ["film"]);
+    told.edit(1, ShotPatch { transition: Some(None), ..ShotPatch::default() });
+    assert_eq!(told.shot(1).transition, None, "the project's way again");
 }
 
 #[test]
@@ -138,6 +140,28 @@ fn a_new_style_makes_every_picture_and_its_clip_stale_and_queues_nothing() {
     assert_eq!(told.when(style_patch("ink")), ["StyleRevised"]);
     assert_eq!(told.stale(), ["image 1", "video 1", "image 2", "video 2", "film"]);
     assert!(told.open_work().is_empty());
+}
+
+#[test]
+fn a_new_style_while_the_storyboard_is_made_makes_another_and_what_waits_waits_for_it() {
+    let mut told = Telling::created(Some(2), Settings::default());
+    let waiting = told.open_work().len();
+    assert!(told.when(style_patch("ink")).contains(&"TaskQueued storyboard".to_owned()));
+    assert_eq!(told.open_work().len(), waiting);
+    told.finish_everything();
+    assert!(told.stale().is_empty());
+    assert!(told.project.shots.iter().all(|shot| told.project.is_complete(shot)));
+}
+
+#[test]
+fn a_new_style_while_pictures_are_made_makes_them_in_the_new_style() {
+    let mut told = Telling::with_shots(&["One.", "Two."], video_on());
+    let work = told.open_work().len();
+    told.when(style_patch("ink"));
+    assert_eq!(told.open_work().len(), work, "nothing that was wanted is given up");
+    told.when(super::telling::render());
+    told.finish_everything();
+    assert!(told.stale().is_empty());
 }
 
 #[test]
@@ -177,7 +201,7 @@ fn the_same_values_give_no_events() {
         negative_prompt: Some(same.negative_prompt),
         narration: Some(same.narration),
         mood: Some(same.mood),
-        transition: same.transition,
+        transition: Some(same.transition),
         duration: Some(same.duration_seconds),
         locked: Some(false),
     };

@@ -116,18 +116,17 @@ fn a_retry_makes_what_todays_content_asks_for() {
 }
 
 #[test]
-fn a_story_revised_while_its_storyboard_is_made_cancels_it_until_it_is_retried() {
+fn a_story_revised_while_its_storyboard_is_made_makes_another() {
     let mut told = Telling::created(Some(1), Settings::default());
-    let storyboard = told.open(Kind::Storyboard, 0);
     let story = crate::project::ProjectPatch {
         story: Some("Another one.".to_owned()),
         ..crate::project::ProjectPatch::default()
     };
     let words = told.when(Command::ReviseProject(story));
-    assert_eq!(words[..2], ["StoryRevised", "TaskCancelled storyboard: Superseded"]);
-    assert!(told.open_work().is_empty());
-    told.retry(storyboard);
+    assert_eq!(words[..3], ["StoryRevised", "TaskCancelled storyboard: Superseded", "TaskQueued storyboard"]);
     assert_eq!(told.open_work().len(), 3);
+    told.finish_everything();
+    assert!(!told.project.storyboard_is_stale());
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn a_voice_speaks_the_language_of_the_settings_else_of_the_storyboard() {
 #[test]
 fn a_film_has_every_shot_in_order_with_its_words_voice_and_transition() {
     let mut told = Telling::complete(&["One.", "Two."], Settings::default());
-    told.edit(2, ShotPatch { transition: Some(Transition::Cut), ..ShotPatch::default() });
+    told.edit(2, ShotPatch { transition: Some(Some(Transition::Cut)), ..ShotPatch::default() });
     let spec = film(&told, &Parameters::default());
     let shots: Vec<_> = spec.shots.iter().map(|shot| (shot.shot_id, shot.narration.as_str())).collect();
     assert_eq!(shots, [(told.shot_id(1), "One."), (told.shot_id(2), "Two.")]);
