@@ -346,3 +346,52 @@ async fn a_request_that_cannot_be_read_is_refused_and_does_not_close_the_desk() 
     assert_eq!(reply["drain"], Value::Bool(true));
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_worker_may_do_what_workers_do_and_nothing_else() {
+    let own = Own::nats().await;
+    let bus = bus(&own).await;
+    let url: async_nats::ServerAddr = own.worker_nats_url().parse().unwrap();
+    let (refusals, mut refused) = tokio::sync::mpsc::unbounded_channel();
+    let (user, password) = (url.username().unwrap().to_owned(), url.password().unwrap().to_owned());
+    let options = async_nats::ConnectOptions::with_user_and_password(user, password);
+    let options = options.custom_inbox_prefix("_INBOX_worker").event_callback(move |event| {
+        if let async_nats::Event::ServerError(error) = event {
+            refusals.send(error.to_string().to_lowercase()).unwrap();
+        }
+        std::future::ready(())
+    });
+    let worker = options.connect(url).await.unwrap();
+    let job = some_job();
+    let forbidden = [
+        format!("stv.jobs.image.{}.{}", job.project, job.task),
+        format!("stv.events.{}.task-finished", job.project),
+        format!("stv.cancel.{}.{}", job.project, job.task),
+        "stv.drain".to_owned(),
+        "stv.wake.log".to_owned(),
+        "$JS.API.STREAM.DELETE.STV_JOBS".to_owned(),
+        "$JS.API.STREAM.PURGE.STV_JOBS".to_owned(),
+        "$JS.API.DIRECT.GET.STV_JOBS".to_owned(),
+        "$JS.API.CONSUMER.MSG.NEXT.STV_ADVISORIES.dead-letters".to_owned(),
+    ];
+    for subject in forbidden {
+        worker.publish(subject.clone(), "{}".into()).await.unwrap();
+        worker.flush().await.unwrap();
+        let refusal = tokio::time::timeout(LONG, refused.recv()).await.expect("it is refused").unwrap();
+        assert!(
+            refusal.contains("permissions violation") && refusal.contains(&subject.to_lowercase()),
+            "{refusal}"
+        );
+    }
+    for subject in ["stv.events.>", "stv.claim.*", "_INBOX_storytovideo.>", "$JS.EVENT.>"] {
+        let _heard = worker.subscribe(subject).await.unwrap();
+        worker.flush().await.unwrap();
+        let refusal = tokio::time::timeout(LONG, refused.recv()).await.expect("it is refused").unwrap();
+        assert!(refusal.contains("subscription"), "{subject}: {refusal}");
+    }
+    let as_worker = Bus::connect(&own.worker_nats_url(), "worker").await.unwrap();
+    send(&bus, Kind::Image, job).await;
+    next(&as_worker, Kind::Image).await.ack().await.unwrap();
+    until_queued(&bus, &[]).await;
+    own.stop().await;
+}

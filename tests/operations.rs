@@ -1,14 +1,16 @@
 //! What operators see and do: queues that are paused, workers that are drained, dead letters that are replayed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ids::ProjectId;
 use domain::job::Kind;
 use domain::settings::Settings;
+use infra::runtime::CancellationToken;
 use serde_json::{Value, json};
 use worker::providers::bench::Sleeping;
 
-use crate::harness::{Http, LONG, World, answer_of, until};
+use crate::harness::{Hand, Http, LONG, World, answer_of, until};
 
 async fn queue(world: &World, kind: &str) -> Value {
     let queues = answer_of(world, "GET", "/v1/queues", 200, None).await;
@@ -126,5 +128,29 @@ async fn a_dead_letter_is_listed_and_its_task_can_be_queued_again() {
     let letters = answer_of(&world, "GET", "/v1/dead-letters", 200, None).await;
     assert!(letters["items"][0]["replayedAt"].is_string());
     world.start_worker("all", Sleeping::default(), &Kind::ALL);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn of_two_workers_with_one_name_the_earlier_ends_and_says_why() {
+    let world = World::with_engine().await;
+    let work = world.servers.file("work-twin");
+    let heartbeat = Duration::from_millis(200);
+    let config = worker::Config { heartbeat, ..worker::Config::new("twin".to_owned(), work) };
+    let (bus, clock) = (world.shared.bus.clone(), world.shared.clock.clone());
+    let shutdown = CancellationToken::new();
+    let earlier = worker::run(config, bus, Arc::new(Sleeping::default()), clock, shutdown);
+    let later = async {
+        until("the earlier one is known", LONG, async || {
+            let workers = workers(&world).await?;
+            if workers["items"][0]["name"] == "twin" { Ok(()) } else { Err(workers.to_string()) }
+        })
+        .await;
+        Hand::new(&world, "twin").await;
+    };
+    let both = async { tokio::join!(earlier, later) };
+    let (ended, ()) = tokio::time::timeout(LONG, both).await.expect("the earlier one ends");
+    let reason = ended.unwrap_err().to_string();
+    assert!(reason.contains("twin") && reason.contains("--name"), "{reason}");
     world.finish().await;
 }

@@ -1,15 +1,17 @@
 //! Results that arrive twice, late, for nothing, or with other content than they say; and cancelled work.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use domain::desk::{ClaimReply, Outcome, ResultReply};
-use domain::ids::{ProjectId, TaskId};
-use domain::job::{Failure, Kind, MadeWith, Output};
+use domain::asset::Asset;
+use domain::desk::{ClaimReply, Outcome, ResultReply, RunReport};
+use domain::ids::{ClaimId, ProjectId, TaskId};
+use domain::job::{Failure, Kind, MadeWith, Output, SpecHash};
 use domain::project::{Command, Event, Parameters, TaskState};
 use domain::settings::Settings;
 use infra::media::MediaFolder;
 use infra::postgres::views::tasks::{self, TaskStatus};
+use uuid::Uuid;
 use worker::providers::bench::{Noted, Sleeping};
 
 use crate::harness::{Hand, LONG, Note, World, audit, finished_tasks, notes, storyboard, until};
@@ -190,11 +192,8 @@ async fn a_finished_run_whose_worker_died_before_its_report_is_not_run_again() {
     let (message, claim) = dead.start(Kind::Image).await;
     let picture = b"whole and uploaded";
     let asset = dead.upload(message.job, claim, picture, picture).await;
-    let folder = world.servers.media().join(format!("incoming/{}/{claim}", message.job.task));
-    let output = Output::Media { asset: asset.clone() };
-    let outcome = Outcome::Finished { output: Box::new(output), made_with: MadeWith::default() };
-    fs::write(MediaFolder::report_path(&folder), serde_json::to_vec(&outcome).unwrap()).unwrap();
-
+    let spec = world.state(project).await.tasks[&message.job.task].spec_hash.clone().unwrap();
+    leave_report(&world, message.job.task, claim, RunReport { spec, ..report_of(&asset) });
     let heir = Hand::new(&world, "heir").await;
     let again = heir.take(Kind::Image).await;
     assert_eq!(heir.claim(Kind::Image, again.job).await, ClaimReply::Done);
@@ -204,6 +203,80 @@ async fn a_finished_run_whose_worker_died_before_its_report_is_not_run_again() {
         Some(&asset.key)
     );
     settle(&world, project).await;
+    world.finish().await;
+}
+
+fn report_of(asset: &Asset) -> RunReport {
+    let output = Box::new(Output::Media { asset: asset.clone() });
+    RunReport { spec: SpecHash("of something else".to_owned()), output, made_with: MadeWith::default() }
+}
+
+/// Leaves a run's report beside its uploads, as a worker does before it tells the desk.
+fn leave_report(world: &World, task: TaskId, claim: ClaimId, report: RunReport) {
+    let folder = world.servers.media().join(format!("incoming/{task}/{claim}"));
+    fs::write(MediaFolder::report_path(&folder), serde_json::to_vec(&report).unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn what_a_lost_run_made_for_something_else_is_not_taken() {
+    let world = World::with_engine().await;
+    let project = world.a_film_of(1, Settings::default()).await;
+    let dead = Hand::new(&world, "dead").await;
+    dead.do_storyboard(&world, project, 1).await;
+    let (message, claim) = dead.start(Kind::Image).await;
+    let asset = dead.upload(message.job, claim, b"another picture", b"another picture").await;
+    leave_report(&world, message.job.task, claim, report_of(&asset));
+    let heir = Hand::new(&world, "heir").await;
+    let again = heir.take(Kind::Image).await;
+    assert!(matches!(heir.claim(Kind::Image, again.job).await, ClaimReply::Run { .. }));
+    settle(&world, project).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn uploads_are_cleared_when_their_task_ends_however_it_ends() {
+    let world = World::with_engine().await;
+    let project = world.a_film_of(2, Settings::default()).await;
+    let hand = Hand::new(&world, "hand").await;
+    hand.do_storyboard(&world, project, 2).await;
+    let (fails, claim) = hand.start(Kind::Image).await;
+    hand.upload(fails.job, claim, b"half of it", b"half of it").await;
+    let failed = Outcome::Failed { failure: Failure::fail("model_down", "no more") };
+    hand.report_outcome(Kind::Image, fails.job, claim, failed).await;
+    fails.ack().await.unwrap();
+    let (cancelled, claim) = hand.start(Kind::Image).await;
+    hand.upload(cancelled.job, claim, b"a quarter", b"a quarter").await;
+    settle(&world, project).await;
+    until("nothing is left of the uploads", LONG, async || {
+        let left = fs::read_dir(world.servers.media().join("incoming")).unwrap().count();
+        if left == 0 { Ok(()) } else { Err(format!("{left} folders")) }
+    })
+    .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_engine_that_starts_clears_old_uploads_of_tasks_that_have_ended() {
+    let world = World::new().await;
+    let incoming = world.servers.media().join("incoming");
+    let folder = |age: Duration| {
+        let folder = incoming.join(Uuid::new_v4().to_string());
+        fs::create_dir(&folder).unwrap();
+        fs::File::open(&folder).unwrap().set_modified(SystemTime::now() - age).unwrap();
+        folder
+    };
+    let hour = Duration::from_secs(3_600);
+    let (old, young) = (folder(2 * hour), folder(hour / 2));
+    world.start_engine();
+    until(
+        "the old one is gone",
+        LONG,
+        async || {
+            if old.exists() { Err("it is there".to_owned()) } else { Ok(()) }
+        },
+    )
+    .await;
+    assert!(young.exists(), "its run may still be at it");
     world.finish().await;
 }
 

@@ -71,7 +71,9 @@ impl Role {
         words.extend(["--lease-seconds".to_owned(), lease_seconds.to_string(), "--media".to_owned()]);
         words.push(own.media().to_string_lossy().into_owned());
         let log = own.file(&format!("{name}.log"));
-        let (database_url, nats_url) = (database_url.to_owned(), own.nats_url().to_owned());
+        let is_worker = words.first().is_some_and(|role| role == "worker");
+        let nats_url = if is_worker { own.worker_nats_url() } else { own.nats_url().to_owned() };
+        let database_url = database_url.to_owned();
         let child = spawn(&words, &database_url, &nats_url, &log);
         Self { words, database_url, nats_url, log, child, started: Instant::now() }
     }
@@ -86,7 +88,8 @@ impl Role {
     ) -> Self {
         let (millis, notes) = (millis.to_string(), own.file("notes"));
         let mut words = vec!["worker", "--name", name, "--sleeping-ms", &millis, "--sleeping-notes"];
-        words.push(notes.to_str().unwrap());
+        let work = own.file("workers");
+        words.extend([notes.to_str().unwrap(), "--work", work.to_str().unwrap()]);
         words.extend(kinds);
         Self::start(own, database_url, name, lease_seconds, &words)
     }

@@ -121,6 +121,11 @@ impl Own {
         self.data.path().join(name)
     }
 
+    /// With a worker's rights.
+    pub(crate) fn worker_nats_url(&self) -> String {
+        self.nats.as_ref().unwrap().worker_url()
+    }
+
     pub(crate) fn nats_url(&self) -> &str {
         self.nats.as_ref().unwrap().url()
     }

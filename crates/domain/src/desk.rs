@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::asset::AssetKey;
 use crate::ids::{ClaimId, ProjectId, TaskId};
-use crate::job::{Failure, Kind, MadeWith, Output, Spec};
+use crate::job::{Failure, Kind, MadeWith, Output, Spec, SpecHash};
 
 /// A job on the queue: which attempt of which task, and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +105,9 @@ pub struct LeaseReply {
     pub stop: Vec<TaskId>,
     /// Whether to take no more jobs.
     pub drain: bool,
+    /// Whether a later worker goes by this name: this one has lost its jobs to it and is to end.
+    #[serde(default)]
+    pub name_taken: bool,
 }
 
 /// A worker as the engine knows it.
@@ -206,6 +209,17 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+}
+
+/// What a run leaves beside its uploads, so that its work is not lost with the worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// What it was asked for. Of use only to a task that asks for the same.
+    pub spec: SpecHash,
+    /// What it made; every asset of it was uploaded before.
+    pub output: Box<Output>,
+    /// What made it.
+    pub made_with: MadeWith,
 }
 
 /// The answer to a result.

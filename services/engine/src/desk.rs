@@ -9,12 +9,12 @@ use std::time::Duration;
 use domain::asset::{Asset, AssetKey};
 use domain::desk::{
     ClaimReply, ClaimRequest, DrainReply, Job, LeaseReply, LeaseRequest, Outcome, Place, ResultReply,
-    ResultReport, RunningJob, UploadReply, UploadRequest,
+    ResultReport, RunReport, RunningJob, UploadReply, UploadRequest,
 };
 use domain::ids::{ClaimId, CommandId, ProjectId, TaskId};
 use domain::job::{Failure, Kind, MadeWith, Output, SpecHash};
 use domain::metadata::Context;
-use domain::project::{Command, Envelope, Project, TaskState};
+use domain::project::{Command, Envelope, Project, Task, TaskState};
 use futures::FutureExt;
 use futures::future::try_join_all;
 use infra::media::MediaError;
@@ -400,7 +400,9 @@ impl Desk {
         if let Some((asset, made_with)) = task.spec_hash.as_ref().and_then(|spec| known.get(spec)) {
             return Ok(finished(request.job, Output::Media { asset: asset.clone() }, made_with.clone()));
         }
-        if let Some((output, made_with)) = self.finished_by_lost_run(request.job.task).await? {
+        if let Some(spec) = &task.spec_hash
+            && let Some((output, made_with)) = self.finished_by_lost_run(request.job.task, spec).await?
+        {
             return Ok(finished(request.job, output, made_with));
         }
         let claim = ClaimId(Uuid::new_v4());
@@ -413,23 +415,32 @@ impl Desk {
         Ok(Prepared::Record(Box::new(command), AfterRecording::Run(claim)))
     }
 
-    /// A run that uploaded everything and wrote its report, and was lost before the desk heard of it.
-    async fn finished_by_lost_run(&self, task: TaskId) -> Result<Option<(Output, MadeWith)>, EngineError> {
-        let Some((claim, report)) = self.engine.media.finished_report(task).await? else { return Ok(None) };
-        let Ok(Outcome::Finished { output, made_with }) = serde_json::from_slice(&report) else {
-            return Ok(None);
-        };
-        match self.receive(task, claim, *output).await {
-            Ok(output) => Ok(Some((output, made_with))),
-            Err(error) if error.is_outage() => Err(error.into()),
-            Err(_) => Ok(None),
+    /// A run that uploaded everything and wrote its report, and was lost before the desk heard of it. What it
+    /// made is of use only when it was asked for what the task asks for now.
+    async fn finished_by_lost_run(
+        &self,
+        task: TaskId,
+        spec: &SpecHash,
+    ) -> Result<Option<(Output, MadeWith)>, EngineError> {
+        for (claim, report) in self.engine.media.reports(task).await? {
+            let Ok(report) = serde_json::from_slice::<RunReport>(&report) else { continue };
+            if report.spec != *spec {
+                continue;
+            }
+            match self.receive(task, claim, *report.output).await {
+                Ok(output) => return Ok(Some((output, report.made_with))),
+                Err(error) if error.is_outage() => return Err(error.into()),
+                Err(_) => {}
+            }
         }
+        Ok(None)
     }
 
     /// Grants a claim: the lease, what is asked for, and where its inputs are.
     fn grant(&self, state: &Project, request: &ClaimRequest, claim: ClaimId) -> ClaimReply {
         let job = request.job;
-        let Some(spec) = state.tasks.get(&job.task).and_then(|task| state.spec(task)) else {
+        let is_its = |task: &&Task| matches!(task.state, TaskState::Processing { claim: present, .. } if present == claim);
+        let Some(spec) = state.tasks.get(&job.task).filter(is_its).and_then(|task| state.spec(task)) else {
             return ClaimReply::Stop;
         };
         self.leases().grant(RunningJob { project: job.project, task: job.task, claim }, &request.worker);
@@ -506,15 +517,11 @@ impl Desk {
             Output::Film(film) => vec![&mut film.film, &mut film.srt, &mut film.vtt, &mut film.poster],
         };
         let media = &self.engine.media;
-        let arrived = try_join_all(assets.into_iter().map(|asset| async move {
-            let received = media.receive(task, claim, &asset.key).await?;
-            asset.bytes = received.bytes;
-            Ok::<bool, MediaError>(!received.known)
+        try_join_all(assets.into_iter().map(|asset| async move {
+            asset.bytes = media.receive(task, claim, &asset.key).await?.bytes;
+            Ok::<(), MediaError>(())
         }))
         .await?;
-        if arrived.contains(&true) {
-            self.engine.media.clear_incoming(task).await?;
-        }
         Ok(output)
     }
 }
@@ -523,6 +530,14 @@ impl Desk {
 impl Desk {
     async fn lease(&self, request: &LeaseRequest, reply_to: ReplyTo) {
         let renewed = self.leases().renew(request);
+        if renewed.name_taken {
+            tracing::warn!(
+                worker = request.worker.name,
+                "two workers go by one name; the earlier one is to end"
+            );
+            let reply = LeaseReply { name_taken: true, drain: true, ..LeaseReply::default() };
+            return self.engine.bus.answer(reply_to, &reply).await;
+        }
         if renewed.is_new
             && let Err(error) = self.free_earlier_lives(request).await
         {
@@ -535,7 +550,7 @@ impl Desk {
                 Vec::new()
             }
         };
-        self.engine.bus.answer(reply_to, &LeaseReply { stop, drain: renewed.drain }).await;
+        self.engine.bus.answer(reply_to, &LeaseReply { stop, drain: renewed.drain, name_taken: false }).await;
     }
 
     /// A worker that was restarted has lost what it ran: those jobs are sent again at once.

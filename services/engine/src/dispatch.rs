@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::ids::{ProjectId, TaskId};
 use domain::job::Kind;
 use domain::project::Event;
+use futures::future::join_all;
 use infra::postgres::checkpoint;
 use infra::postgres::dispatches::{self, Change, ToSend, Window};
 use infra::postgres::leadership::Fence;
@@ -76,6 +77,16 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Forgets what runs of ended tasks uploaded: it is stored at its address, or of no use.
+    async fn clear_incoming(&self, closed: &[TaskId]) {
+        let clear = |task: &TaskId| self.engine.media.clear_incoming(*task);
+        for cleared in join_all(closed.iter().map(clear)).await {
+            if let Err(error) = cleared {
+                tracing::debug!(%error, "uploads of an ended task are left for the next start");
+            }
+        }
+    }
+
     /// Compares the queue with what was sent: what the queue lost is sent again.
     async fn reconcile(&mut self) -> Result<(), EngineError> {
         let due = self.reconciled_at.is_none_or(|at| at.elapsed() >= self.engine.timing.reconcile);
@@ -138,6 +149,7 @@ impl Reader for Dispatcher {
         to_send.jobs.sort_by_key(|(kind, _)| *kind == Kind::Tts);
         self.place = Some(reached);
         self.more_waits = to_send.more_waits;
+        self.clear_incoming(&to_send.closed).await;
         self.send(&to_send).await?;
         self.withdraw(&cancelled(&page), &to_send.closed).await?;
         let worked = !page.is_empty() || !to_send.jobs.is_empty();

@@ -1,7 +1,7 @@
 //! Who runs what, and until when. Lives in the leader's memory: workers say again every 15 s what they
 //! run, so a new leader knows after one lease's length, and until then presumes that work goes on.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use domain::desk::{LeaseRequest, RunningJob, WorkerId, WorkerState};
@@ -10,12 +10,17 @@ use domain::job::Kind;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+/// Earlier lives of a worker that are remembered.
+const LIVES_KEPT: usize = 16;
+
 /// All leases.
 #[derive(Debug)]
 pub struct Leases {
     length: Duration,
     jobs: HashMap<TaskId, Lease>,
     workers: HashMap<String, Worker>,
+    /// Earlier lives of the workers that live.
+    replaced: HashMap<String, VecDeque<Uuid>>,
     /// Tasks whose present claim is known to be dead.
     freed: HashSet<TaskId>,
     /// Until then a claim that nobody spoke of may still be alive.
@@ -48,6 +53,8 @@ pub(crate) struct Renewed {
     pub(crate) is_new: bool,
     /// It is to take no more jobs.
     pub(crate) drain: bool,
+    /// Another life of this name came after this one, and yet this one goes on: there are two workers.
+    pub(crate) name_taken: bool,
 }
 
 /// What is known of a task's present claim.
@@ -68,6 +75,7 @@ impl Leases {
             length,
             jobs: HashMap::new(),
             workers: HashMap::new(),
+            replaced: HashMap::new(),
             freed: HashSet::new(),
             unknown_until: Instant::now() + length,
             unsent: false,
@@ -107,20 +115,27 @@ impl Leases {
     /// Notes that a worker lives.
     pub(crate) fn renew(&mut self, request: &LeaseRequest) -> Renewed {
         let (heard_at, until) = (Instant::now(), Instant::now() + self.length);
-        let incarnation = request.worker.incarnation;
-        let before = self.workers.get(&request.worker.name);
-        let before = before.filter(|before| before.incarnation == incarnation);
+        let WorkerId { name, incarnation } = request.worker.clone();
+        if self.replaced.get(&name).is_some_and(|lives| lives.contains(&incarnation)) {
+            return Renewed { is_new: false, drain: true, name_taken: true };
+        }
+        if let Some(earlier) = self.workers.get(&name).filter(|before| before.incarnation != incarnation) {
+            let lives = self.replaced.entry(name.clone()).or_default();
+            lives.push_back(earlier.incarnation);
+            lives.drain(..lives.len().saturating_sub(LIVES_KEPT));
+        }
+        let before = self.workers.get(&name).filter(|before| before.incarnation == incarnation);
         let is_new = before.is_none();
         let draining = request.draining || before.is_some_and(|before| before.draining);
         let worker = Worker { incarnation, slots: request.slots.clone(), draining, heard_at, until };
-        self.workers.insert(request.worker.name.clone(), worker);
+        self.workers.insert(name, worker);
         for running in &request.running {
             if let Some(lease) = self.jobs.get_mut(&running.task).filter(|lease| lease.claim == running.claim)
             {
                 lease.until = until;
             }
         }
-        Renewed { is_new, drain: draining }
+        Renewed { is_new, drain: draining, name_taken: false }
     }
 
     /// A worker is to take no more jobs. Answers whether there is one of that name.
@@ -180,6 +195,7 @@ impl Leases {
             .collect();
         out.iter().for_each(|(_, task)| self.free(*task));
         self.workers.retain(|_, worker| worker.until > now);
+        self.replaced.retain(|name, _| self.workers.contains_key(name));
         out
     }
 
@@ -287,12 +303,30 @@ mod tests {
             draining: false,
         };
         assert!(!leases.drain("a"), "nobody of that name");
-        assert_eq!(leases.renew(&lease(&owner)), Renewed { is_new: true, drain: false });
+        assert_eq!(leases.renew(&lease(&owner)), Renewed { is_new: true, drain: false, name_taken: false });
         assert_eq!(leases.slots(Kind::Image), 3);
         assert!(leases.drain("a"));
-        assert_eq!(leases.renew(&lease(&owner)), Renewed { is_new: false, drain: true });
+        assert_eq!(leases.renew(&lease(&owner)), Renewed { is_new: false, drain: true, name_taken: false });
         assert_eq!((leases.slots(Kind::Image), leases.workers()[0].draining), (0, true));
         let later = WorkerId { incarnation: Uuid::new_v4(), ..owner };
-        assert_eq!(leases.renew(&lease(&later)), Renewed { is_new: true, drain: false });
+        assert_eq!(leases.renew(&lease(&later)), Renewed { is_new: true, drain: false, name_taken: false });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_workers_with_one_name_the_earlier_is_told_until_the_later_is_gone() {
+        let mut leases = Leases::new(Duration::from_secs(40));
+        let earlier = worker("a");
+        let later = WorkerId { incarnation: Uuid::new_v4(), ..earlier.clone() };
+        let heard = |leases: &mut Leases, worker: &WorkerId| {
+            let (running, slots) = (Vec::new(), BTreeMap::new());
+            leases.renew(&LeaseRequest { worker: worker.clone(), running, slots, draining: false }).name_taken
+        };
+        assert!(!heard(&mut leases, &earlier));
+        assert!(!heard(&mut leases, &later));
+        assert!(heard(&mut leases, &earlier));
+        assert!(!heard(&mut leases, &later), "the later one keeps the name");
+        tokio::time::advance(Duration::from_secs(41)).await;
+        leases.expire();
+        assert!(!heard(&mut leases, &earlier), "nobody else has the name any more");
     }
 }

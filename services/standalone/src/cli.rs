@@ -127,9 +127,8 @@ enum Command {
     Worker {
         #[command(flatten)]
         servers: Servers,
-        /// The worker's name, the same after a restart and no other's.
-        #[arg(long, env = "STORYTOVIDEO_WORKER_NAME", default_value = "worker")]
-        name: String,
+        #[command(flatten)]
+        home: WorkerHome,
         /// Kinds of jobs with how many at once: `image=2 tts=1`; all kinds when none are given.
         #[arg(value_parser = parse_slots, value_name = "KIND[=N]")]
         kinds: Vec<(Kind, u32)>,
@@ -230,6 +229,18 @@ pub(crate) struct Http {
     pub(crate) reach: ReachArgs,
     #[command(flatten)]
     pub(crate) access: AccessArgs,
+}
+
+/// What a worker is called, and where it keeps its files.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WorkerHome {
+    /// The worker's name, the same after a restart and no other's. [default: the machine's, with an id that is
+    /// kept in the worker's folder]
+    #[arg(long, env = "STORYTOVIDEO_WORKER_NAME")]
+    pub(crate) name: Option<String>,
+    /// Where workers keep their names and their files in the making.
+    #[arg(long, env = "STORYTOVIDEO_WORK", default_value = ".storytovideo/workers", value_name = "DIR")]
+    pub(crate) work: PathBuf,
 }
 
 /// A worker that only pretends to work, to test everything around it.
@@ -347,8 +358,8 @@ async fn run(cli: Cli, config: &Config) -> Result<ExitCode, Failed> {
         }
         Command::Engine(servers) => roles::engine(&servers, &globals).await.map(|()| ExitCode::SUCCESS),
         Command::Client(command) => client::run(command).await.map(|()| ExitCode::SUCCESS),
-        Command::Worker { servers, name, kinds, sleeping } => {
-            roles::worker(&servers, name, &kinds, sleeping, &globals).await.map(|()| ExitCode::SUCCESS)
+        Command::Worker { servers, home, kinds, sleeping } => {
+            roles::worker(&servers, home, &kinds, sleeping, &globals).await.map(|()| ExitCode::SUCCESS)
         }
     }
 }

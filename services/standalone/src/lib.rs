@@ -17,5 +17,6 @@ pub mod stack;
 pub mod supervise;
 pub mod tools;
 mod up;
+pub mod worker_folder;
 
 pub use cli::main;

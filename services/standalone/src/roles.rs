@@ -1,7 +1,6 @@
 //! Each role by itself, as a cluster runs them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +14,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use worker::providers::Provider;
 use worker::providers::bench::{Noted, Sleeping};
 
-use crate::cli::{Globals, Http, Servers, SleepingArgs, say, say_to_stderr};
+use crate::cli::{Globals, Http, Servers, SleepingArgs, WorkerHome, say, say_to_stderr};
 use crate::config::Config;
 use crate::exit::Failed;
 use crate::stack::{PROVIDER_TOOLS, Shared, builtin, builtin_slots};
 use crate::tools::Toolbox;
+use crate::worker_folder::WorkerFolder;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -114,7 +114,7 @@ pub(crate) async fn engine(servers: &Servers, globals: &Globals) -> Result<(), F
 
 pub(crate) async fn worker(
     servers: &Servers,
-    name: String,
+    home: WorkerHome,
     kinds: &[(Kind, u32)],
     sleeping: SleepingArgs,
     globals: &Globals,
@@ -124,24 +124,26 @@ pub(crate) async fn worker(
     if let Some(millis) = sleeping.sleeping_ms {
         let duration = Duration::from_millis(millis);
         let sleeper = Sleeping { durations: Kind::ALL.into_iter().map(|kind| (kind, duration)).collect() };
-        return work(servers, name, kinds, Noted { sleeping: sleeper, notes: sleeping.sleeping_notes }).await;
+        return work(servers, home, kinds, Noted { sleeping: sleeper, notes: sleeping.sleeping_notes }).await;
     }
     let tools = Toolbox::prepare(&globals.places(), &PROVIDER_TOOLS, &|line| say_to_stderr(line)).await?;
-    work(servers, name, kinds, builtin(&tools)?).await
+    work(servers, home, kinds, builtin(&tools)?).await
 }
 
 async fn work<P: Provider>(
     servers: &Servers,
-    name: String,
+    home: WorkerHome,
     kinds: &[(Kind, u32)],
     provider: P,
 ) -> Result<(), Failed> {
-    let bus = Bus::connect(nats_url(servers)?, &format!("worker {name}")).await.map_err(Failed::because)?;
+    let folder = WorkerFolder::take(&home.work, home.name.as_deref())?;
+    let client = format!("worker {}", folder.name());
+    let bus = Bus::connect(nats_url(servers)?, &client).await.map_err(Failed::because)?;
     let slots: BTreeMap<Kind, u32> =
         if kinds.is_empty() { builtin_slots() } else { kinds.iter().copied().collect() };
-    let work: PathBuf = std::env::temp_dir().join(format!("storytovideo-{name}-{}", std::process::id()));
     let heartbeat = Duration::from_millis(servers.lease_seconds * 1000 * 3 / 8);
-    let config = worker::Config { slots, heartbeat, ..worker::Config::new(name, work) };
+    let config = worker::Config::new(folder.name().to_owned(), folder.scratch());
+    let config = worker::Config { slots, heartbeat, ..config };
     let lifecycle = Lifecycle::default();
     let shutdown = lifecycle.shutdown().clone();
     lifecycle.spawn("worker", worker::run(config, bus, Arc::new(provider), Clock::System, shutdown));

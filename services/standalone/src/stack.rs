@@ -22,6 +22,7 @@ use worker::providers::builtin::tts::{Piper, Speech, SpeechTools};
 use crate::exit::Failed;
 use crate::supervise::{DataFolder, Nats, Postgres};
 use crate::tools::{Places, Tool, Toolbox};
+use crate::worker_folder::WorkerFolder;
 
 /// Connections that one process keeps to PostgreSQL at most.
 const CONNECTIONS: u32 = 20;
@@ -59,6 +60,8 @@ pub struct Servers {
     pub database_url: String,
     /// Where NATS is.
     pub nats_url: String,
+    /// Where NATS is for workers.
+    pub worker_nats_url: String,
     /// Networks inside that webhooks may lead to.
     pub allowed_networks: Vec<IpNet>,
     /// The children; they end after everything else.
@@ -127,16 +130,16 @@ impl Servers {
                 url
             }
         };
-        let nats_url = match external_nats {
-            Some(url) => url,
+        let (nats_url, worker_nats_url) = match external_nats {
+            Some(url) => (url.clone(), url),
             None => {
                 let server = Nats::start(&data, &tools).await?;
-                let url = server.url().to_owned();
+                let urls = (server.url().to_owned(), server.worker_url());
                 lifecycle.spawn("nats-server", server.run(lifecycle.shutdown().clone()));
-                url
+                urls
             }
         };
-        Ok(Self { data, tools, database_url, nats_url, allowed_networks, lifecycle })
+        Ok(Self { data, tools, database_url, nats_url, worker_nats_url, allowed_networks, lifecycle })
     }
 
     /// Ends the children.
@@ -230,16 +233,20 @@ impl Stack {
         let shared = shared.allowing(&servers.allowed_networks)?;
         let lifecycle = Lifecycle::default();
         lifecycle.spawn("engine", shared.engine(Timing::default()).run(lifecycle.shutdown().clone()));
-        let work = servers.data.path().join("work");
-        let config = worker::Config { slots, ..worker::Config::new("local".to_owned(), work) };
+        let folder = WorkerFolder::take(&servers.data.path().join("workers"), None)?;
+        let config = worker::Config::new(folder.name().to_owned(), folder.scratch());
+        let bus = Bus::connect(&servers.worker_nats_url, "storytovideo worker").await;
         let worker = worker::run(
-            config,
-            shared.bus.clone(),
+            worker::Config { slots, ..config },
+            bus.map_err(Failed::because)?,
             Arc::new(provider),
             shared.clock.clone(),
             lifecycle.shutdown().clone(),
         );
-        lifecycle.spawn("worker", worker);
+        lifecycle.spawn("worker", async move {
+            let _taken = folder;
+            worker.await
+        });
         Ok(Self { shared, lifecycle, servers })
     }
 

@@ -11,6 +11,7 @@ use futures::StreamExt;
 use infra::nats::{BusError, JobMessage};
 use infra::runtime::CancellationToken;
 
+use crate::WorkerError;
 use crate::providers::Provider;
 use crate::run_job::JobRunner;
 
@@ -91,41 +92,57 @@ impl Running {
     }
 }
 
+/// What a renewal came to.
+enum Renewed {
+    Yes,
+    /// Another worker has the name.
+    NameTaken,
+}
+
 /// Renews the lease until the engine answers for the first time.
-pub(crate) async fn say_hello<P: Provider>(runner: &JobRunner<P>) {
-    while renew(runner).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+pub(crate) async fn say_hello<P: Provider>(runner: &JobRunner<P>) -> Result<(), WorkerError> {
+    loop {
+        match renew(runner).await {
+            Ok(Renewed::Yes) => return Ok(()),
+            Ok(Renewed::NameTaken) => return Err(WorkerError::NameTaken(runner.id.name.clone())),
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
     }
 }
 
 /// Renews the lease as long as the worker lives.
-pub(crate) async fn keep<P: Provider>(runner: &JobRunner<P>) {
+pub(crate) async fn keep<P: Provider>(runner: &JobRunner<P>) -> Result<(), WorkerError> {
     let mut pause = runner.config.heartbeat;
     while tokio::time::timeout(pause, runner.shutdown.cancelled()).await.is_err() {
         pause = match renew(runner).await {
-            Ok(()) => runner.config.heartbeat,
+            Ok(Renewed::Yes) => runner.config.heartbeat,
+            Ok(Renewed::NameTaken) => return Err(WorkerError::NameTaken(runner.id.name.clone())),
             Err(error) => {
                 tracing::debug!(%error, "the lease was not renewed; trying again");
                 Duration::from_secs(1).min(runner.config.heartbeat)
             }
         };
     }
+    Ok(())
 }
 
-async fn renew<P: Provider>(runner: &JobRunner<P>) -> Result<(), BusError> {
+async fn renew<P: Provider>(runner: &JobRunner<P>) -> Result<Renewed, BusError> {
     let request = LeaseRequest {
         worker: runner.id.clone(),
         running: runner.running.jobs(),
         slots: runner.config.slots.clone(),
         draining: runner.drain.is_cancelled(),
     };
-    let LeaseReply { stop, drain } = runner.bus.renew_lease(&request).await?;
+    let LeaseReply { stop, drain, name_taken } = runner.bus.renew_lease(&request).await?;
+    if name_taken {
+        return Ok(Renewed::NameTaken);
+    }
     if drain && !runner.drain.is_cancelled() {
         tracing::info!("draining: what runs is finished, and nothing else is begun");
         runner.drain.cancel();
     }
     stop.into_iter().for_each(|task| runner.running.stop(task));
-    Ok(())
+    Ok(Renewed::Yes)
 }
 
 /// Stops cancelled jobs at once; a cancellation that got lost is caught by the lease.

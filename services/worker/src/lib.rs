@@ -54,6 +54,17 @@ impl Config {
     }
 }
 
+/// Why a worker ended before its shutdown.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Its folder for files in the making.
+    #[error("the folder for files in the making cannot be used: {0}")]
+    Folder(#[from] std::io::Error),
+    /// A later worker goes by the same name, and has taken over its jobs.
+    #[error("another worker named {0} was started; every worker needs a name of its own (--name)")]
+    NameTaken(String),
+}
+
 /// Runs jobs until the shutdown.
 pub async fn run<P: Provider>(
     config: Config,
@@ -61,7 +72,7 @@ pub async fn run<P: Provider>(
     provider: Arc<P>,
     clock: Clock,
     shutdown: CancellationToken,
-) -> Result<(), std::io::Error> {
+) -> Result<(), WorkerError> {
     clear(&config.work).await?;
     let id = WorkerId { name: config.name.clone(), incarnation: Uuid::new_v4() };
     let running = Running::default();
@@ -69,7 +80,7 @@ pub async fn run<P: Provider>(
     let runner = JobRunner { config, id, bus, provider, clock, running, drain, shutdown };
     // The first lease frees what an earlier life of this worker ran; only then are jobs taken.
     tokio::select! {
-        () = lease::say_hello(&runner) => {}
+        hello = lease::say_hello(&runner) => hello?,
         () = runner.shutdown.cancelled() => return Ok(()),
     }
     let mut slots: FuturesUnordered<_> = runner
@@ -79,9 +90,15 @@ pub async fn run<P: Provider>(
         .flat_map(|(kind, count)| (0..*count).map(|_| *kind))
         .map(|kind| slot(&runner, kind))
         .collect();
-    tokio::join!(lease::keep(&runner), lease::heed_cancellations(&runner), async {
+    let stopping = async {
+        lease::heed_cancellations(&runner).await;
+        Ok(())
+    };
+    let working = async {
         while slots.next().await.is_some() {}
-    });
+        Ok(())
+    };
+    tokio::try_join!(lease::keep(&runner), stopping, working)?;
     // An acknowledgement that never leaves keeps its job in the queue for as long as the queue waits.
     let _ = tokio::time::timeout(FAREWELL, runner.bus.flush()).await;
     Ok(())

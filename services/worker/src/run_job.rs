@@ -196,6 +196,7 @@ impl<P: Provider> JobRunner<P> {
             &self.bus,
             claimed.kind,
             (claimed.job.task, claimed.claim),
+            claimed.spec.hash(),
             made.files,
             &made_with,
         )

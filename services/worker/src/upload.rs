@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::asset::{Asset, AssetKey};
-use domain::desk::{Outcome, Place, UploadReply, UploadRequest};
+use domain::desk::{Place, RunReport, UploadReply, UploadRequest};
 use domain::ids::{ClaimId, TaskId};
-use domain::job::{Failure, FilmOutput, Kind, MadeWith, Output};
+use domain::job::{Failure, FilmOutput, Kind, MadeWith, Output, SpecHash};
 use infra::media::MediaFolder;
 use infra::nats::Bus;
 use sha2::{Digest, Sha256};
@@ -43,6 +43,7 @@ pub(crate) async fn upload(
     bus: &Bus,
     kind: Kind,
     run: (TaskId, ClaimId),
+    spec: SpecHash,
     files: Files,
     made_with: &MadeWith,
 ) -> Result<Output, UploadError> {
@@ -78,8 +79,8 @@ pub(crate) async fn upload(
         }
     };
     if let Some(folder) = folder {
-        let outcome = Outcome::Finished { output: Box::new(output.clone()), made_with: made_with.clone() };
-        let json = serde_json::to_vec(&outcome).map_err(UploadError::outage)?;
+        let report = RunReport { spec, output: Box::new(output.clone()), made_with: made_with.clone() };
+        let json = serde_json::to_vec(&report).map_err(UploadError::outage)?;
         leave_report(&MediaFolder::report_path(&folder), &json).await.map_err(UploadError::outage)?;
     }
     Ok(output)

@@ -20,7 +20,7 @@ pub use content::{Content, ContentShot, ContentTake};
 pub use error::ProjectError;
 pub use event::*;
 pub use state::{Batch, ChildState, Film, Lifecycle, Project, Shot, Status, Take, Task, TaskState};
-pub use workflow::MAX_ATTEMPTS;
+pub use workflow::{MAX_ATTEMPTS, MAX_LOST_RUNS};
 
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;

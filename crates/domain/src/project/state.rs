@@ -205,6 +205,9 @@ pub struct Task {
     pub max_attempts: u32,
     /// The take that was selected when the task was queued.
     pub replaces: Option<TakeId>,
+    /// Runs since it last waited that were lost, worker and all.
+    #[serde(default)]
+    pub lost_runs: u32,
     /// Where it stands.
     pub state: TaskState,
 }
@@ -369,6 +372,8 @@ impl Project {
             Event::TaskPlanned(event) => self.plan(event),
             Event::TaskQueued(event) => self.queue(event),
             Event::TaskStarted(event) => self.with_task(event.task_id, |task| {
+                let was_begun = matches!(task.state, TaskState::Processing { .. });
+                task.lost_runs = if was_begun { task.lost_runs + 1 } else { 0 };
                 task.state = TaskState::Processing { claim: event.claim, worker: event.worker.clone() };
             }),
             Event::TaskRetryScheduled(event) => self.with_task(event.task_id, |task| {
@@ -449,6 +454,7 @@ impl Project {
                 attempt: event.attempt,
                 max_attempts: event.max_attempts,
                 replaces: None,
+                lost_runs: 0,
                 state: TaskState::Blocked,
             },
         );
@@ -474,6 +480,7 @@ impl Project {
                 attempt: event.attempt,
                 max_attempts: event.max_attempts,
                 replaces,
+                lost_runs: 0,
                 state: TaskState::Pending,
             },
         );

@@ -12,6 +12,9 @@ use crate::job::{Failure, Kind, MadeWith, Spec, SpecHash};
 /// Attempts that a task has before it fails for good: the first and 3 retries.
 pub const MAX_ATTEMPTS: u32 = 4;
 
+/// Runs of an attempt that may be lost with their workers before the task is taken to be the reason.
+pub const MAX_LOST_RUNS: u32 = 5;
+
 /// The facts, and what follows from them, and what follows from that.
 pub(super) fn with_consequences(before: &Project, facts: Vec<Event>, ids: &mut NewIds) -> Vec<Event> {
     if !facts.iter().any(may_have_consequences) {

@@ -2,6 +2,7 @@
 //! `incoming/<task>/<claim>/`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use domain::asset::AssetKey;
 use domain::ids::{ClaimId, TaskId};
@@ -105,7 +106,7 @@ impl MediaFolder {
         Ok(ReceivedAsset { key: key.clone(), bytes, known: false })
     }
 
-    /// Forgets what a task's runs uploaded and did not finish.
+    /// Forgets what a task's runs uploaded, once nobody can ask for it any more.
     pub async fn clear_incoming(&self, task: TaskId) -> Result<(), MediaError> {
         let folder = self.root.join("incoming").join(task.to_string());
         match fs::remove_dir_all(&folder).await {
@@ -120,21 +121,41 @@ impl MediaFolder {
         folder_of_upload.join("report.json")
     }
 
-    /// The report of an earlier run of a task that uploaded everything and then was lost.
-    pub async fn finished_report(&self, task: TaskId) -> Result<Option<(ClaimId, Vec<u8>)>, MediaError> {
+    /// The reports of earlier runs of a task that uploaded everything and then were lost.
+    pub async fn reports(&self, task: TaskId) -> Result<Vec<(ClaimId, Vec<u8>)>, MediaError> {
         let folder = self.root.join("incoming").join(task.to_string());
         let mut runs = match fs::read_dir(&folder).await {
             Ok(runs) => runs,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(failed("read", &folder)(error)),
         };
+        let mut reports = Vec::new();
         while let Some(run) = runs.next_entry().await.map_err(failed("read", &folder))? {
             let claim = run.file_name().to_string_lossy().parse::<ClaimId>();
             if let (Ok(claim), Ok(report)) = (claim, fs::read(Self::report_path(&run.path())).await) {
-                return Ok(Some((claim, report)));
+                reports.push((claim, report));
             }
         }
-        Ok(None)
+        Ok(reports)
+    }
+
+    /// Up to `limit` tasks whose runs uploaded something, none of it within the last `age`.
+    pub async fn old_incoming(&self, age: Duration, limit: usize) -> Result<Vec<TaskId>, MediaError> {
+        let folder = self.root.join("incoming");
+        let mut tasks = fs::read_dir(&folder).await.map_err(failed("read", &folder))?;
+        let mut old = Vec::new();
+        while let Some(task) = tasks.next_entry().await.map_err(failed("read", &folder))? {
+            let touched = task.metadata().await.and_then(|found| found.modified());
+            // A time in the future has no age, and is not old.
+            let is_old = touched.is_ok_and(|touched| touched.elapsed().is_ok_and(|elapsed| elapsed >= age));
+            if let (true, Ok(task)) = (is_old, task.file_name().to_string_lossy().parse()) {
+                old.push(task);
+            }
+            if old.len() >= limit {
+                break;
+            }
+        }
+        Ok(old)
     }
 
     fn run_folder(&self, task: TaskId, claim: ClaimId) -> PathBuf {

@@ -57,7 +57,9 @@ impl Bus {
         let server: async_nats::ServerAddr = url.parse().map_err(BusError::during("read the URL"))?;
         let options = match (server.username(), server.password()) {
             (Some(user), Some(password)) => {
+                // A user may be allowed to hear its own answers alone.
                 async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+                    .custom_inbox_prefix(subject::inbox(user))
             }
             _ => async_nats::ConnectOptions::new(),
         };

@@ -11,6 +11,11 @@ pub const ADVISORIES: &str = "STV_ADVISORIES";
 pub const ALL_JOBS: &str = "stv.jobs.>";
 /// Somebody committed events.
 pub const WAKE: &str = "stv.wake.log";
+/// Where the answers to a user's requests go.
+pub fn inbox(user: &str) -> String {
+    format!("_INBOX_{}", token(user))
+}
+
 /// All claims.
 pub const CLAIMS: &str = "stv.claim.*";
 /// All leases.

@@ -196,6 +196,16 @@ pub async fn mark_unsent(pool: &PgPool, tasks: &[TaskId], fence: &Fence) -> Resu
     if leads { Ok(()) } else { Err(PostgresError::LeadershipLost) }
 }
 
+/// Of these tasks those that are open and ready.
+pub async fn open_among(pool: &PgPool, tasks: &[TaskId]) -> Result<HashSet<TaskId>, PostgresError> {
+    let open: Vec<Uuid> = sqlx::query_scalar("SELECT task_id FROM dispatches WHERE task_id = ANY($1)")
+        .bind(tasks.iter().map(|task| task.0).collect::<Vec<_>>())
+        .fetch_all(pool)
+        .await
+        .map_err(PostgresError::during("look for open tasks"))?;
+    Ok(open.into_iter().map(TaskId).collect())
+}
+
 /// Tasks whose jobs were sent more than `grace_seconds` ago, and that the queue does not hold.
 pub async fn lost(
     pool: &PgPool,

@@ -11,6 +11,7 @@ pub(crate) const SETTINGS: &[&str] = &[
     "cache_dir",
     "lease_seconds",
     "worker_name",
+    "work",
     "bind",
     "metrics_bind",
     "allowed_hosts",

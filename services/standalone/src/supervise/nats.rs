@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use domain::hash::sha256;
 use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
@@ -21,8 +22,9 @@ use crate::tools::{Tool, Toolbox};
 
 /// The same file that operators use; its password comes from the environment.
 const CONFIGURATION: &str = include_str!("../../../../nats/server.conf");
-/// The user in that file.
+/// The users in that file: one for everything, and one for workers.
 const USER: &str = "storytovideo";
+const WORKER: &str = "worker";
 /// How often a start is tried when others take the port between its choice and its use.
 const PORT_TRIES: usize = 3;
 /// How long the server's greeting may take, and be.
@@ -78,9 +80,22 @@ impl Supervised<NatsServer> {
         }
         Err(SuperviseError::NoPort { server: NatsServer::NAME })
     }
+
+    /// Where workers find it: with a worker's rights alone.
+    #[must_use]
+    pub fn worker_url(&self) -> String {
+        let server = self.server();
+        format!("nats://{WORKER}:{}@127.0.0.1:{}", server.worker_password(), server.endpoint.port)
+    }
 }
 
 impl NatsServer {
+    /// The workers' password. It follows from the other one, which does not follow from it.
+    fn worker_password(&self) -> String {
+        let digest = sha256(&[b"worker", self.endpoint.password.as_bytes()]);
+        format!("w{}", hex::encode(&digest[..16]))
+    }
+
     /// Tells this folder's server from another one that took the port.
     fn server_name(&self) -> String {
         format!("storytovideo-{}-{}", self.endpoint.port, std::process::id())
@@ -105,6 +120,7 @@ impl Server for NatsServer {
         command.args(["-a", "127.0.0.1", "-p"]).arg(self.endpoint.port.to_string());
         command.arg("-n").arg(self.server_name());
         command.env("STORYTOVIDEO_NATS_PASSWORD", &self.endpoint.password);
+        command.env("STORYTOVIDEO_NATS_WORKER_PASSWORD", self.worker_password());
         command
     }
 

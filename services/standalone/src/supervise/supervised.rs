@@ -66,6 +66,11 @@ impl<S: Server> Supervised<S> {
         self.server.url()
     }
 
+    /// How it is run.
+    pub(super) fn server(&self) -> &S {
+        &self.server
+    }
+
     /// The server's process, for tests that kill it.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

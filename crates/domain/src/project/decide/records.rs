@@ -11,6 +11,7 @@ use crate::project::event::{
     Event, FilmRendered, TakeMade, TaskDeferred, TaskFailed, TaskFinished, TaskRetryScheduled, TaskStarted,
 };
 use crate::project::state::{Project, Task, TaskState};
+use crate::project::workflow::MAX_LOST_RUNS;
 
 /// A worker whose clock is wrong may not put a task off for longer.
 const LONGEST_DEFERRAL: TimeDelta = TimeDelta::hours(1);
@@ -54,6 +55,11 @@ impl Project {
         match &task.state {
             _ if task.attempt != attempt => Err(ProjectError::AttemptSuperseded),
             TaskState::Processing { claim: present, .. } if *present == claim => Ok(Vec::new()),
+            TaskState::Processing { .. } if task.lost_runs + 1 >= MAX_LOST_RUNS => {
+                let reason = format!("{MAX_LOST_RUNS} workers in a row were lost while they ran it");
+                let failure = Failure::fail("worker_lost", reason);
+                Ok(vec![TaskFailed { task_id: id, attempt, failure }.into()])
+            }
             TaskState::Pending | TaskState::Processing { .. } => Ok(vec![started.into()]),
             TaskState::Blocked | TaskState::Failed | TaskState::Cancelled(_) => {
                 Err(ProjectError::TaskNotOpen)

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::telling::{Telling, claim, envelope, failing, starting, unknown_task};
 use crate::ids::{ClaimId, TaskId};
 use crate::job::{Failure, Kind, MadeWith};
-use crate::project::{Command, Event, MAX_ATTEMPTS, ProjectError, TaskState};
+use crate::project::{Command, Event, MAX_ATTEMPTS, MAX_LOST_RUNS, ProjectError, TaskState};
 use crate::settings::Settings;
 
 fn one_shot() -> (Telling, TaskId) {
@@ -187,6 +187,25 @@ fn a_new_claim_of_a_running_task_keeps_the_attempt() {
     assert!(told.start(picture, claim(1)).is_empty(), "the same claim asked twice");
     assert_eq!(told.start(picture, claim(2)), ["TaskStarted image 1"]);
     assert_eq!(told.project.tasks[&picture].attempt, 1);
+}
+
+#[test]
+fn a_task_that_loses_one_worker_after_the_other_fails() {
+    let (mut told, picture) = one_shot();
+    for run in 1..=MAX_LOST_RUNS {
+        assert_eq!(told.start(picture, claim(run.into())), ["TaskStarted image 1"]);
+    }
+    assert_eq!(told.start(picture, claim(99)), ["TaskFailed image 1"]);
+}
+
+#[test]
+fn a_worker_that_gives_a_task_back_has_not_lost_it() {
+    let (mut told, picture) = one_shot();
+    for run in 1..=2 * MAX_LOST_RUNS {
+        assert_eq!(told.start(picture, claim(run.into())), ["TaskStarted image 1"]);
+        let defer = deferring(&told, picture, claim(run.into()));
+        told.when(defer);
+    }
 }
 
 #[test]
