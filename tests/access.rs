@@ -5,6 +5,7 @@ mod credentials;
 mod keys;
 mod limits;
 mod owners;
+mod webhooks;
 
 use std::collections::BTreeMap;
 

@@ -37,15 +37,8 @@ const OPEN: [(Option<Method>, &str); 11] = [
 /// What a viewer may do although it is no GET.
 const FOR_VIEWERS: [(Method, &str); 1] = [(Method::POST, "/v1/tickets")];
 /// What is about everybody's work.
-const FOR_ADMINS: [&str; 7] = [
-    "/metrics",
-    "/v1/workers",
-    "/v1/queues",
-    "/v1/dead-letters",
-    "/v1/webhooks",
-    "/v1/projects/purge",
-    "/v1/read-tables",
-];
+const FOR_ADMINS: [&str; 6] =
+    ["/metrics", "/v1/workers", "/v1/queues", "/v1/dead-letters", "/v1/projects/purge", "/v1/read-tables"];
 const MEDIA: &str = "/media/{kind}/{name}";
 
 /// What a path parameter names.
@@ -59,16 +52,20 @@ pub(crate) enum Named {
     Shot,
     /// Something within what another parameter names; alone it cannot be told whose it is.
     Within,
+    /// Something whose owner its own handler knows.
+    Owned,
     /// Nothing that belongs to anybody.
     Nobodys,
 }
 
-const NAMED: [(&str, Named); 11] = [
+const NAMED: [(&str, Named); 13] = [
     ("project", Named::Project),
     ("story", Named::Project),
     ("task", Named::Task),
     ("job", Named::Task),
     ("shot", Named::Shot),
+    ("webhook", Named::Owned),
+    ("delivery", Named::Owned),
     ("kind", Named::Nobodys),
     ("name", Named::Nobodys),
     ("file", Named::Nobodys),

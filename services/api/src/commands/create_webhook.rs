@@ -67,8 +67,7 @@ pub(crate) async fn post(
     let topics = checked_topics(value.events.unwrap_or_else(|| Topic::ALL.to_vec()))?;
     let description = checked_description(value.description.unwrap_or_default())?;
     if let Some(project) = value.project_id {
-        let unknown = |_| Problem::invalid("projectId", "there is no such project");
-        app.project_row(project).await.map_err(unknown)?;
+        check_project(&app, &caller, project).await?;
     }
     let context = caller.context(app.api.clock.now(), digest);
     let new = NewWebhook {
@@ -92,6 +91,18 @@ pub(crate) async fn post(
             let detail = format!("there are {MOST} webhooks already; remove one first");
             Err(Problem::new(StatusCode::CONFLICT, "too_many_webhooks", detail))
         }
+    }
+}
+
+/// A project that the caller may see.
+async fn check_project(app: &App, caller: &Caller, project: ProjectId) -> Result<(), Problem> {
+    let unknown = || Problem::invalid("projectId", "there is no such project");
+    if !app.auth.may_see(&caller.identity, project).await? {
+        return Err(unknown());
+    }
+    match app.project_row(project).await {
+        Err(problem) if problem.status == StatusCode::NOT_FOUND => Err(unknown()),
+        row => row.map(drop),
     }
 }
 

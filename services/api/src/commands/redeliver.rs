@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::end_task::Body;
 use crate::App;
+use crate::auth::Identity;
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
 use crate::queries::webhooks::Delivery;
@@ -34,10 +35,11 @@ pub(crate) struct Redelivered {
 )]
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Path((webhook, delivery)): Path<(Uuid, Uuid)>,
     _: Json<Body>,
 ) -> Result<(StatusCode, axum::Json<Delivery>), Problem> {
-    let webhook = app.webhook(webhook).await?.id;
+    let webhook = app.webhook(&identity, webhook).await?.id;
     let redelivered = deliveries::redeliver(&app.api.pool, webhook, Again::One(delivery)).await?;
     let found = deliveries::find(&app.api.pool, webhook, delivery).await?;
     let found = found.ok_or_else(|| Problem::not_found("delivery_not_found", "there is no such delivery"))?;
@@ -59,10 +61,11 @@ pub(crate) async fn one(
 )]
 pub(crate) async fn dead(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Path(webhook): Path<Uuid>,
     _: Json<Body>,
 ) -> Result<(StatusCode, axum::Json<Redelivered>), Problem> {
-    let webhook = app.webhook(webhook).await?.id;
+    let webhook = app.webhook(&identity, webhook).await?.id;
     let redelivered = deliveries::redeliver(&app.api.pool, webhook, Again::Dead).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(Redelivered { redelivered })))
 }

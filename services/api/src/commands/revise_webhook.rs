@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::create_webhook::{checked_description, checked_topics, checked_url};
 use crate::App;
+use crate::auth::Identity;
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
 use crate::queries::webhooks::{Webhook, no_such_webhook};
@@ -42,10 +43,11 @@ pub(crate) struct Body {
 )]
 pub(crate) async fn patch(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Path(id): Path<Uuid>,
     body: Json<Body>,
 ) -> Result<axum::Json<Webhook>, Problem> {
-    let webhook = app.webhook(id).await?;
+    let webhook = app.webhook(&identity, id).await?;
     let Body { url, events, description, enabled } = body.value;
     let revision = Revision {
         url: url.map(|url| checked_url(&app, url)).transpose()?,
@@ -66,8 +68,12 @@ pub(crate) async fn patch(
         (status = 404, description = "webhook_not_found"),
     ),
 )]
-pub(crate) async fn delete(State(app): State<Arc<App>>, Path(id): Path<Uuid>) -> Result<StatusCode, Problem> {
-    let webhook = app.webhook(id).await?;
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(id): Path<Uuid>,
+) -> Result<StatusCode, Problem> {
+    let webhook = app.webhook(&identity, id).await?;
     webhooks::remove(&app.api.pool, webhook.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,12 +8,14 @@ use domain::ids::ProjectId;
 use domain::webhook::Topic;
 use infra::postgres::deliveries::{self, DeliveryState};
 use infra::postgres::tail::rfc3339_millis;
+use infra::postgres::views::projects::Owners;
 use infra::postgres::webhooks;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::App;
+use crate::auth::Identity;
 use crate::cursor;
 use crate::extract::{Path, Query, page_limit};
 use crate::json::{Page, optional_millis};
@@ -103,9 +105,18 @@ impl Delivery {
 }
 
 impl App {
-    /// A webhook.
-    pub(crate) async fn webhook(&self, id: Uuid) -> Result<webhooks::Webhook, Problem> {
-        webhooks::find(&self.api.pool, None, id).await?.ok_or_else(no_such_webhook)
+    /// A webhook of the caller's own, or anybody's for an admin.
+    pub(crate) async fn webhook(&self, identity: &Identity, id: Uuid) -> Result<webhooks::Webhook, Problem> {
+        let owner = owner_seen_by(identity);
+        webhooks::find(&self.api.pool, owner.as_deref(), id).await?.ok_or_else(no_such_webhook)
+    }
+}
+
+/// Whose webhooks the caller sees; everybody's when absent.
+fn owner_seen_by(identity: &Identity) -> Option<String> {
+    match identity.owners() {
+        Owners::All => None,
+        Owners::Only(owner) => Some(owner),
     }
 }
 
@@ -136,11 +147,12 @@ pub(crate) struct Parameters {
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Query(parameters): Query<Parameters>,
 ) -> Result<axum::Json<Page<Webhook>>, Problem> {
     let limit = page_limit(parameters.limit)?;
     let after = parameters.cursor.as_deref().map(cursor::decode).transpose()?;
-    let rows = webhooks::list(&app.api.pool, None, after, limit + 1).await?;
+    let rows = webhooks::list(&app.api.pool, owner_seen_by(&identity).as_deref(), after, limit + 1).await?;
     let page = Page::cut(rows, limit, |row| cursor::encode(row.created_at, row.id));
     Ok(axum::Json(page.map(Webhook::of)))
 }
@@ -155,9 +167,10 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Path(id): Path<Uuid>,
 ) -> Result<axum::Json<Webhook>, Problem> {
-    Ok(axum::Json(Webhook::of(app.webhook(id).await?)))
+    Ok(axum::Json(Webhook::of(app.webhook(&identity, id).await?)))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -186,13 +199,14 @@ pub(crate) struct DeliveryParameters {
 )]
 pub(crate) async fn deliveries(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Path(id): Path<Uuid>,
     Query(parameters): Query<DeliveryParameters>,
 ) -> Result<axum::Json<Page<Delivery>>, Problem> {
     let limit = page_limit(parameters.limit)?;
     let before = parameters.cursor.as_deref().map(cursor::decode).transpose()?;
     let state = parameters.status.as_deref().map(known_state).transpose()?;
-    let webhook = app.webhook(id).await?;
+    let webhook = app.webhook(&identity, id).await?;
     let rows = deliveries::list(&app.api.pool, webhook.id, state, before, limit + 1).await?;
     let page = Page::cut(rows, limit, |row| cursor::encode(row.created_at, row.id));
     Ok(axum::Json(page.map(Delivery::of)))
