@@ -73,6 +73,15 @@ async fn a_script_makes_a_project_watches_it_edits_a_shot_and_gets_the_film() {
         let history = objects(server, folder, &["history", id, "--after", "1", "--limit", "3"]).await;
         let versions: Vec<u64> = history.iter().map(|event| event["version"].as_u64().unwrap()).collect();
         assert_eq!(versions, [2, 3, 4]);
+        let told = objects(server, folder, &["history", id, "--limit", "1", "--describe", "en"]).await;
+        assert!(text(&told[0]["sentence"]).len() > 10, "{told:?}");
+        let fork = object(server, folder, &["projects", "fork", id, "--version", "1"]).await;
+        assert_ne!(fork["id"], project["id"]);
+        let before = edited["projectVersion"].as_u64().unwrap() - 1;
+        object(server, folder, &["projects", "restore", id, "--version", &before.to_string()]).await;
+        let restored = object(server, folder, &["shots", "show", id, "2"]).await;
+        assert_eq!(restored["prompt"], shots[1]["prompt"]);
+        object(server, folder, &["projects", "delete", text(&fork["id"])]).await;
         let projects = objects(server, folder, &["projects", "list", "--search", "lamp"]).await;
         assert_eq!(projects.len(), 1);
         object(server, folder, &["projects", "delete", id]).await;

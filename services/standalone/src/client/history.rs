@@ -36,6 +36,6 @@ pub(super) async fn run(client: &Client, args: &HistoryArgs) -> Result<(), Faile
 }
 
 fn row(event: &Value) -> Vec<String> {
-    let what = if event["description"].is_string() { "description" } else { "type" };
+    let what = if event["sentence"].is_string() { "sentence" } else { "type" };
     vec![field(event, "version"), time(event, "recordedAt"), field(event, what), field(event, "actor")]
 }
