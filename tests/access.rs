@@ -2,10 +2,13 @@
 //! addresses and limits, against the whole system.
 
 mod credentials;
+mod issuer;
 mod keys;
 mod limits;
 mod owners;
+mod room;
 mod webhooks;
+mod wire;
 
 use std::collections::BTreeMap;
 

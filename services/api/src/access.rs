@@ -14,6 +14,7 @@ use infra::outbound::IpNet;
 use crate::ConfigError;
 use crate::auth::{AuthConfig, Client};
 use crate::problem::Problem;
+use crate::room::Room;
 
 /// The names we go by and the pages that may talk to us.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,7 @@ pub struct Access {
     public: Option<String>,
     proxies: Vec<IpNet>,
     auth: AuthConfig,
+    room: Room,
 }
 
 impl Access {
@@ -55,6 +57,16 @@ impl Access {
     pub fn with_auth(self, auth: AuthConfig) -> Result<Self, ConfigError> {
         auth.check()?;
         Ok(Self { auth, ..self })
+    }
+
+    /// Nobody may have more than this.
+    #[must_use]
+    pub fn within(self, room: Room) -> Self {
+        Self { room, ..self }
+    }
+
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
     }
 
     /// What is configured about who may do what.

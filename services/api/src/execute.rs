@@ -53,6 +53,7 @@ impl App {
         body: [u8; 32],
     ) -> Result<Executed, Problem> {
         self.check_owner(caller, project).await?;
+        self.check_room(caller, project, &command).await?;
         let context = caller.context(self.now(), body);
         Ok(self.try_execute(project, Envelope { context, if_version: caller.if_version, command }).await??)
     }

@@ -58,6 +58,11 @@ impl Listeners {
         Ok(Self { api: bind(api).await?, metrics, tls: None, redirect: None })
     }
 
+    /// Where plain HTTP is led to HTTPS.
+    pub fn redirect_address(&self) -> Option<SocketAddr> {
+        self.redirect.as_ref()?.local_addr().ok()
+    }
+
     /// The product's surface speaks TLS; plain HTTP on `redirect` leads there.
     pub async fn encrypted(mut self, tls: Tls, redirect: Option<SocketAddr>) -> Result<Self, ApiError> {
         if let Some(address) = redirect {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use api::{Access, AuthConfig, ConfigError, Rates, Role, Tls};
+use api::{Access, AuthConfig, ConfigError, Rates, Role, Room, Tls};
 use clap::{ArgAction, Args};
 use infra::outbound::IpNet;
 use infra::postgres::{PgPool, access};
@@ -81,6 +81,35 @@ pub(crate) struct AccessArgs {
     limits_polls: u32,
 }
 
+/// How much there may be.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RoomArgs {
+    /// MiB that stay free where media are kept: below that, new work is refused.
+    #[arg(long, env = "STORYTOVIDEO_LIMITS_MIN_FREE_MIB", default_value_t = 512, value_name = "MIB")]
+    limits_min_free_mib: u64,
+    /// Projects that one owner may have.
+    #[arg(long, env = "STORYTOVIDEO_QUOTA_PROJECTS", value_name = "N")]
+    quota_projects: Option<u64>,
+    /// Open tasks that one owner's projects may have.
+    #[arg(long, env = "STORYTOVIDEO_QUOTA_OPEN_TASKS", value_name = "N")]
+    quota_open_tasks: Option<u64>,
+    /// MiB of media that one owner's projects may have.
+    #[arg(long, env = "STORYTOVIDEO_QUOTA_MEDIA_MIB", value_name = "MIB")]
+    quota_media_mib: Option<u64>,
+}
+
+impl RoomArgs {
+    fn room(&self) -> Room {
+        let bytes = |mib: u64| mib.saturating_mul(1024 * 1024);
+        Room {
+            free_bytes: bytes(self.limits_min_free_mib),
+            projects: self.quota_projects,
+            open_tasks: self.quota_open_tasks,
+            media_bytes: self.quota_media_mib.map(bytes),
+        }
+    }
+}
+
 impl AccessArgs {
     fn auth(&self, config: &Config) -> Result<AuthConfig, Failed> {
         let secret = |key| config.secret(key).map_err(|error| Failed::Usage(error.to_string()));
@@ -112,7 +141,8 @@ impl Http {
             Some(url) => access.reached_at(url).map_err(usage)?,
             None => access,
         };
-        access.behind(self.reach.trusted_proxies.clone()).with_auth(self.access.auth(config)?).map_err(usage)
+        let access = access.behind(self.reach.trusted_proxies.clone()).within(self.room.room());
+        access.with_auth(self.access.auth(config)?).map_err(usage)
     }
 
     /// Nobody from another machine is served without saying who it is.

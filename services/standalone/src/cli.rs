@@ -12,7 +12,7 @@ use domain::settings::{Aspect, Quality};
 use infra::outbound::IpNet;
 use infra::postgres::projection::TABLES;
 
-use crate::access::{AccessArgs, ReachArgs};
+use crate::access::{AccessArgs, ReachArgs, RoomArgs};
 use crate::config::Config;
 use crate::exit::Failed;
 use crate::stack::Surroundings;
@@ -229,6 +229,8 @@ pub(crate) struct Http {
     pub(crate) reach: ReachArgs,
     #[command(flatten)]
     pub(crate) access: AccessArgs,
+    #[command(flatten)]
+    pub(crate) room: RoomArgs,
 }
 
 /// What a worker is called, and where it keeps its files.

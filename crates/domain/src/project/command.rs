@@ -185,6 +185,53 @@ pub enum Command {
     },
 }
 
+/// What a command asks of those who run the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// A project more, with the work that makes it.
+    Project,
+    /// Work, or media to keep.
+    Work,
+    /// Neither; it may even free some.
+    Nothing,
+}
+
+impl Command {
+    /// What it asks for: new work is refused where there is no room for it, all else never is.
+    pub fn asks(&self) -> Asks {
+        match self {
+            Self::CreateProject(_) | Self::ForkProject(_) => Asks::Project,
+            Self::MakeStoryboard { .. }
+            | Self::UploadTake { .. }
+            | Self::UploadMusic { .. }
+            | Self::Generate(_)
+            | Self::RetryFailed
+            | Self::GenerateTake { .. }
+            | Self::RenderFilm { .. }
+            | Self::RetryTask { .. } => Asks::Work,
+            Self::AddShot { generate, .. } | Self::ReviseShot { generate, .. } if *generate => Asks::Work,
+            Self::AddShot { .. }
+            | Self::ReviseShot { .. }
+            | Self::ReviseProject(_)
+            | Self::DeleteProject
+            | Self::RestoreProject { .. }
+            | Self::CompleteImport
+            | Self::UndeleteProject
+            | Self::PurgeProject
+            | Self::RemoveShot { .. }
+            | Self::OrderShots { .. }
+            | Self::SelectTake { .. }
+            | Self::ExpireTakes { .. }
+            | Self::RemoveMusic
+            | Self::CancelTask { .. }
+            | Self::RecordTaskStarted { .. }
+            | Self::RecordTaskFinished { .. }
+            | Self::RecordTaskFailed { .. }
+            | Self::RecordTaskDeferred { .. } => Asks::Nothing,
+        }
+    }
+}
+
 /// The content of a new project.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateProject {

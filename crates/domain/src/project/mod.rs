@@ -13,8 +13,8 @@ mod tests;
 mod workflow;
 
 pub use command::{
-    Command, CreateProject, EarlierTake, Envelope, ForkProject, Generate, Only, Parameters, ProjectPatch,
-    ShotPatch,
+    Asks, Command, CreateProject, EarlierTake, Envelope, ForkProject, Generate, Only, Parameters,
+    ProjectPatch, ShotPatch,
 };
 pub use content::{Content, ContentShot, ContentTake};
 pub use error::ProjectError;

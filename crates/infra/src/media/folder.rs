@@ -58,6 +58,15 @@ impl MediaFolder {
         }
     }
 
+    /// Bytes that are free on the disk, for us.
+    pub async fn free_bytes(&self) -> Result<u64, MediaError> {
+        let root = self.root.clone();
+        let look = move || rustix::fs::statvfs(&root).map_err(std::io::Error::from);
+        let found = tokio::task::spawn_blocking(look).await.map_err(std::io::Error::other);
+        let disk = found.and_then(|looked| looked).map_err(failed("measure", &self.root))?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// Whether the folder can be written to.
     pub async fn ready(&self) -> Result<(), MediaError> {
         let probe = self.root.join("incoming");

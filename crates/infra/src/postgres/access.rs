@@ -133,3 +133,30 @@ async fn owner_of(
         .map_err(PostgresError::during("read whom a project belongs to"))?;
     Ok(row.map(|(project, owner)| (ProjectId(project), owner)))
 }
+
+/// What an owner has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Usage {
+    /// Projects that are not in the trash.
+    pub projects: i64,
+    /// Tasks that are blocked, pending or processing.
+    pub open_tasks: i64,
+    /// Bytes of every take and film, those in the trash included.
+    pub media_bytes: i64,
+}
+
+/// What an owner has, as far as the read tables know.
+pub async fn usage(pool: &PgPool, owner: &str) -> Result<Usage, PostgresError> {
+    sqlx::query_as(
+        "WITH own AS (SELECT id, deleted, tasks_open FROM projects WHERE owner = $1) SELECT \
+         count(*) FILTER (WHERE NOT deleted) AS projects, \
+         coalesce(sum(tasks_open), 0)::bigint AS open_tasks, \
+         coalesce((SELECT sum((t.asset->>'bytes')::bigint) FROM takes t WHERE t.project_id IN (SELECT id FROM own)), 0)::bigint \
+         + coalesce((SELECT sum((f.film->'film'->>'bytes')::bigint) FROM films f WHERE f.project_id IN (SELECT id FROM own)), 0)::bigint \
+         AS media_bytes FROM own",
+    )
+    .bind(owner)
+    .fetch_one(pool)
+    .await
+    .map_err(PostgresError::during("read what an owner has"))
+}

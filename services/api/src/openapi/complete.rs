@@ -165,7 +165,7 @@ fn common_errors(path: &str, request: &Request<'_>) -> Errors {
     let reads_tables = path.starts_with("/v1/") || path.contains("{project}");
     let waits = request.has("minVersion") || request.has(IF_MATCH);
     let open = matches!(path, "/healthz" | "/readyz");
-    let rules: [(bool, u16, &str); 23] = [
+    let rules: [(bool, u16, &str); 25] = [
         (true, 400, "host_unclear"),
         (request.has_query(), 400, "invalid_query"),
         (request.has("minVersion"), 400, "invalid_min_version"),
@@ -177,6 +177,8 @@ fn common_errors(path: &str, request: &Request<'_>) -> Errors {
         (!open, 429, "too_many_requests"),
         (!open, 503, "issuer_unavailable"),
         (true, 403, "origin_not_allowed"),
+        (request.has(IF_MATCH), 403, "quota_exceeded"),
+        (request.has(IF_MATCH), 503, "low_disk"),
         (path.contains('{'), 404, "not_found"),
         (path.contains("{project}"), 404, "project_not_found,project_deleted"),
         (path.contains("{shot}"), 404, "shot_not_found"),

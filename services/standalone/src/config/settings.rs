@@ -34,6 +34,10 @@ pub(crate) const SETTINGS: &[&str] = &[
     "limits.reads",
     "limits.writes",
     "limits.polls",
+    "limits.min_free_mib",
+    "quota.projects",
+    "quota.open_tasks",
+    "quota.media_mib",
 ];
 
 /// The keys of those that have none, as arguments show in the list of processes.
