@@ -53,6 +53,12 @@ pub(super) fn complete(mut document: Value) -> Value {
     for (name, schema) in [("Problem", Body::schema()), ("FieldError", FieldError::schema())] {
         schemas[name] = serde_json::to_value(schema).unwrap_or_default();
     }
+    document["components"]["securitySchemes"] = json!({
+        "bearer": { "type": "http", "scheme": "bearer", "description": "A token, a session's, or an API key" },
+        "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+    });
+    // While authentication is off nothing needs to be shown.
+    document["security"] = json!([{}, { "bearer": [] }, { "apiKey": [] }]);
     name_the_inlined(&mut document);
     for (path, item) in members(&mut document["paths"]) {
         for (method, operation) in members(item) {
