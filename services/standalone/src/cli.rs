@@ -59,6 +59,9 @@ pub(crate) struct Running {
     /// NATS; one of our own is started when not given.
     #[arg(long, env = "STORYTOVIDEO_NATS_URL", hide_env_values = true)]
     nats_url: Option<String>,
+    /// The folder for media, where others share it; one in the data folder when not given.
+    #[arg(long, env = "STORYTOVIDEO_MEDIA", value_name = "DIR")]
+    media: Option<PathBuf>,
     #[command(flatten)]
     webhooks: Webhooks,
 }
@@ -76,7 +79,13 @@ impl Running {
     pub(crate) fn surroundings(&self, globals: &Globals) -> Surroundings {
         let (database_url, nats_url) = (self.database_url.clone(), self.nats_url.clone());
         let allowed_networks = self.webhooks.webhooks_allowed_network.clone();
-        Surroundings { database_url, nats_url, places: globals.places(), allowed_networks }
+        Surroundings {
+            database_url,
+            nats_url,
+            media: self.media.clone(),
+            places: globals.places(),
+            allowed_networks,
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Surroundings {
     pub database_url: Option<String>,
     /// NATS; one of the data folder's own when absent.
     pub nats_url: Option<String>,
+    /// The folder for media that others share; one of the data folder's own when absent.
+    pub media: Option<PathBuf>,
     /// Where tools are.
     pub places: Places,
     /// Networks inside that webhooks may lead to.
@@ -45,7 +47,7 @@ pub struct Surroundings {
 impl Surroundings {
     /// Nothing runs elsewhere.
     pub fn alone(places: Places) -> Self {
-        Self { database_url: None, nats_url: None, places, allowed_networks: Vec::new() }
+        Self { database_url: None, nats_url: None, media: None, places, allowed_networks: Vec::new() }
     }
 }
 
@@ -62,6 +64,8 @@ pub struct Servers {
     pub nats_url: String,
     /// Where NATS is for workers.
     pub worker_nats_url: String,
+    /// The folder for media.
+    pub media: PathBuf,
     /// Networks inside that webhooks may lead to.
     pub allowed_networks: Vec<IpNet>,
     /// The children; they end after everything else.
@@ -109,8 +113,9 @@ impl Servers {
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Self, Failed> {
         let Surroundings { database_url: external_database, nats_url: external_nats, .. } = among;
-        let Surroundings { mut places, allowed_networks, .. } = among;
+        let Surroundings { mut places, allowed_networks, media, .. } = among;
         let data = DataFolder::open(data)?;
+        let media = media.unwrap_or_else(|| data.media());
         places.postgres_major = DataFolder::postgres_major(data.path());
         let mut wanted: Vec<Tool> = SERVER_TOOLS.to_vec();
         wanted.retain(|tool| match tool {
@@ -139,7 +144,7 @@ impl Servers {
                 urls
             }
         };
-        Ok(Self { data, tools, database_url, nats_url, worker_nats_url, allowed_networks, lifecycle })
+        Ok(Self { data, tools, database_url, nats_url, worker_nats_url, media, allowed_networks, lifecycle })
     }
 
     /// Ends the children.
@@ -227,9 +232,8 @@ impl Stack {
         provider: P,
         slots: BTreeMap<Kind, u32>,
     ) -> Result<Self, Failed> {
-        let media = servers.data.media();
-        let shared =
-            Shared::connect(&servers.database_url, &servers.nats_url, &media, "storytovideo").await?;
+        let (database, nats, media) = (&servers.database_url, &servers.nats_url, &servers.media);
+        let shared = Shared::connect(database, nats, media, "storytovideo").await?;
         let shared = shared.allowing(&servers.allowed_networks)?;
         let lifecycle = Lifecycle::default();
         lifecycle.spawn("engine", shared.engine(Timing::default()).run(lifecycle.shutdown().clone()));

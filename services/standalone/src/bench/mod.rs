@@ -68,8 +68,8 @@ fn bench_folder() -> Result<TempDir, Failed> {
 async fn measure(folder: &Path) -> Result<Report, Failed> {
     progress("Starting");
     let servers = start_servers(&folder.join("commands")).await?;
-    let media = servers.data.media();
-    let shared = Shared::connect(&servers.database_url, &servers.nats_url, &media, "storytovideo").await?;
+    let shared =
+        Shared::connect(&servers.database_url, &servers.nats_url, &servers.media, "storytovideo").await?;
     let rates = inserts::measure(&shared, &servers.database_url).await?;
     let load = load::measure(&shared).await?;
     shared.store.close().await;
