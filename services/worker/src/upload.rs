@@ -138,12 +138,19 @@ async fn digest(content: &Content) -> std::io::Result<(String, u64)> {
     }
 }
 
+/// A name of its own for each file in the making: two of the same content differ in their extensions only.
+fn beside(place: &Path) -> PathBuf {
+    let mut name = place.as_os_str().to_owned();
+    name.push(".part");
+    PathBuf::from(name)
+}
+
 /// Puts content in its place: written beside, synced, and renamed, so that a file under its name is whole.
 async fn put(content: &Content, place: &Path) -> std::io::Result<()> {
     match content {
         Content::Bytes(bytes) => write_whole(place, bytes).await,
         Content::File(path) => {
-            let beside = place.with_extension("part");
+            let beside = beside(place);
             fs::copy(path, &beside).await?;
             fs::File::open(&beside).await?.sync_all().await?;
             fs::rename(&beside, place).await
@@ -154,13 +161,13 @@ async fn put(content: &Content, place: &Path) -> std::io::Result<()> {
 /// Leaves a report for the case that this process is killed before it can send it. It is not synced: a power
 /// cut may leave one that cannot be read, and then the run is made again.
 async fn leave_report(path: &Path, json: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension("part");
+    let beside = beside(path);
     fs::write(&beside, json).await?;
     fs::rename(&beside, path).await
 }
 
 async fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension("part");
+    let beside = beside(path);
     fs::write(&beside, bytes).await?;
     fs::File::open(&beside).await?.sync_all().await?;
     fs::rename(&beside, path).await
