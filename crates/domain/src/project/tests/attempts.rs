@@ -143,7 +143,7 @@ fn a_worker_cannot_put_a_task_off_for_longer_than_an_hour() {
 }
 
 #[test]
-fn a_picture_under_the_key_of_another_kind_is_refused() {
+fn a_picture_under_the_key_of_another_kind_is_a_failure_of_its_attempt() {
     let (mut told, picture) = one_shot();
     let command = Command::RecordTaskFinished {
         task: picture,
@@ -151,7 +151,11 @@ fn a_picture_under_the_key_of_another_kind_is_refused() {
         output: told.output(Kind::Tts),
         made_with: MadeWith::default(),
     };
-    assert_eq!(told.refused(command), ProjectError::WrongOutput(Kind::Image));
+    told.when(command);
+    let Some(Event::TaskRetryScheduled(retry)) = told.events.last() else {
+        panic!("{:?}", told.events.last())
+    };
+    assert_eq!(retry.failure.code, "invalid_output");
 }
 
 #[test]
