@@ -25,4 +25,5 @@ mod render;
 mod results;
 mod speech;
 mod tidy;
+mod transfer;
 mod webhooks;

@@ -16,11 +16,14 @@ use tokio::time::Instant;
 
 use crate::auth::Client;
 use crate::caller::RequestId;
+use crate::commands::import_project;
 use crate::problem::Problem;
 use crate::{App, auth, cors, headers};
 
 /// Longest time from a request to the head of its answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The same for an archive, which may be large; between its pieces there is less.
+const IMPORT_PATIENCE: Duration = Duration::from_secs(3_600);
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost layer of the router.
@@ -61,16 +64,19 @@ async fn enter(app: &App, mut request: Request, next: Next, client: Client) -> R
         Err(problem) => return problem.into_response(),
     };
     request.extensions_mut().insert(client);
-    let mut response = answer(request, next).await;
+    let is_import =
+        request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == import_project::ROUTE);
+    let patience = if is_import { IMPORT_PATIENCE } else { PATIENCE };
+    let mut response = answer(request, next, patience).await;
     if let Some(verdict) = verdict {
         auth::guard::tell_rates(&verdict, response.headers_mut());
     }
     response
 }
 
-async fn answer(request: Request, next: Next) -> Response {
+async fn answer(request: Request, next: Next, patience: Duration) -> Response {
     let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(PATIENCE, answering).await {
+    match tokio::time::timeout(patience, answering).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
             Problem::internal(format!("a handler panicked: {}", words(&*panic))).into_response()

@@ -96,7 +96,7 @@ impl App {
     }
 
     /// A repeated key must come with the same body as the first time.
-    async fn check_repeat(&self, receipt: &Receipt, cause: Option<&str>) -> Result<(), Problem> {
+    pub(crate) async fn check_repeat(&self, receipt: &Receipt, cause: Option<&str>) -> Result<(), Problem> {
         let before = receipt.version.saturating_sub(1);
         let last = tail::read_stream(&self.api.pool, receipt.project, before, 1).await?;
         let first_time = last.first().map(Origin::of).transpose()?.and_then(|origin| origin.causation_id);

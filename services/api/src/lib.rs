@@ -40,6 +40,8 @@ use infra::postgres::event_store::EventStore;
 use infra::runtime::{CancellationToken, Clock};
 
 use auth::Auth;
+use problem::Problem;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use access::Access;
 pub use auth::{AuthConfig, Connection, NewKey, Rates, Role, UnknownRole, is_sane_subject};
@@ -48,6 +50,9 @@ pub use room::Room;
 pub use router::router;
 pub use serve::{Listeners, run};
 pub use tls::{Tls, TlsError};
+
+/// Exports and imports at once.
+const TRANSFERS: usize = 4;
 
 /// What the API works with.
 #[derive(Debug, Clone)]
@@ -66,6 +71,8 @@ pub struct Api {
     pub clock: Clock,
     /// Who may ask.
     pub access: Access,
+    /// Largest archive that may be brought here, in bytes.
+    pub import_limit: u64,
 }
 
 /// The API cannot go on.
@@ -112,6 +119,8 @@ struct App {
     auth: Auth,
     metrics: metrics::Metrics,
     streams: Arc<live::Streams>,
+    /// Turns of those who export and import.
+    transfers: Arc<Semaphore>,
     /// The OpenAPI document, once somebody asked for it.
     document: OnceLock<Bytes>,
 }
@@ -120,7 +129,16 @@ impl App {
     fn new(api: Api, shutdown: CancellationToken) -> Self {
         let streams = Arc::new(live::Streams::new(api.clone(), shutdown));
         let auth = Auth::new(api.access.auth().clone(), api.pool.clone(), api.clock.clone());
-        Self { api, auth, metrics: metrics::Metrics::default(), streams, document: OnceLock::new() }
+        let transfers = Arc::new(Semaphore::new(TRANSFERS));
+        let metrics = metrics::Metrics::default();
+        Self { api, auth, metrics, streams, transfers, document: OnceLock::new() }
+    }
+
+    /// The turn to export or import; each of them has a thread.
+    fn transfer(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let busy = "too many projects are being exported or imported; try again in a moment";
+        let turn = self.transfers.clone().try_acquire_owned();
+        turn.map_err(|_| Problem::unavailable("too_many_transfers", busy))
     }
 
     fn now(&self) -> DateTime<Utc> {

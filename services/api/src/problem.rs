@@ -8,10 +8,12 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFT
 use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::project::ProjectError;
+use infra::archive::ArchiveError;
 use infra::media::MediaError;
 use infra::nats::BusError;
 use infra::postgres::PostgresError;
 use infra::postgres::event_store::ExecuteError;
+use infra::postgres::transfer::ImportError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -268,6 +270,38 @@ impl From<ExecuteError> for Problem {
                 Self::unavailable("contended", "the project is being changed by too many at once; try again")
             }
             ExecuteError::Postgres(error) => error.into(),
+        }
+    }
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ImportError::Exists => Self::new(StatusCode::CONFLICT, "project_exists", detail),
+            ImportError::IdTaken => Self::new(StatusCode::CONFLICT, "id_taken", detail),
+            ImportError::Rule(error) => error.into(),
+            ImportError::Postgres(error) => error.into(),
+        }
+    }
+}
+
+impl From<ArchiveError> for Problem {
+    fn from(error: ArchiveError) -> Self {
+        let cause = chain(&error);
+        match error {
+            ArchiveError::Invalid(detail) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_archive", detail)
+            }
+            ArchiveError::TooLarge(detail) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
+            }
+            ArchiveError::Import(error) => error.into(),
+            ArchiveError::Postgres(error) => error.into(),
+            ArchiveError::Media(error) => error.into(),
+            ArchiveError::Io(_) => {
+                Self::unavailable("media_unavailable", "stored media cannot be read").because(cause)
+            }
         }
     }
 }

@@ -57,6 +57,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(live::events::listen))
         .routes(routes!(commands::restore::restore))
         .routes(routes!(commands::restore::fork))
+        .routes(routes!(queries::export::get))
+        .routes(routes!(commands::import_project::post))
         .routes(routes!(queries::tasks::get))
         .routes(routes!(commands::end_task::cancel))
         .routes(routes!(commands::end_task::retry))

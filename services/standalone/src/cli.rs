@@ -234,12 +234,22 @@ pub(crate) struct Http {
     /// Origins besides our own that browsers may come from.
     #[arg(long, env = "STORYTOVIDEO_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub(crate) allowed_origin: Vec<String>,
+    /// Largest archive of a project that may be imported, in MiB.
+    #[arg(long, env = "STORYTOVIDEO_LIMITS_IMPORT_MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=1_048_576), value_name = "MIB")]
+    limits_import_mib: u64,
     #[command(flatten)]
     pub(crate) reach: ReachArgs,
     #[command(flatten)]
     pub(crate) access: AccessArgs,
     #[command(flatten)]
     pub(crate) room: RoomArgs,
+}
+
+impl Http {
+    /// The API within what was set.
+    pub(crate) fn limited(&self, api: api::Api) -> api::Api {
+        api::Api { import_limit: self.limits_import_mib * 1024 * 1024, ..api }
+    }
 }
 
 /// What a worker is called, and where it keeps its files.

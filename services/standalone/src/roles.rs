@@ -99,7 +99,8 @@ pub(crate) async fn api(
     let shared = connect(servers, "storytovideo-api", globals).await?;
     http.refuse_strangers(&access, &shared.pool).await?;
     let lifecycle = Lifecycle::default();
-    lifecycle.spawn("api", api::run(listeners, shared.api(access), lifecycle.shutdown().clone()));
+    lifecycle
+        .spawn("api", api::run(listeners, http.limited(shared.api(access)), lifecycle.shutdown().clone()));
     say_to_stderr(&format!("The API listens on {}://{}", http.reach.scheme(), http.bind));
     until_the_end(lifecycle).await
 }

@@ -26,6 +26,8 @@ use crate::worker_folder::WorkerFolder;
 
 /// Connections that one process keeps to PostgreSQL at most.
 const CONNECTIONS: u32 = 20;
+/// Largest archive that may be brought here, in bytes, unless it is set otherwise.
+const IMPORT_LIMIT: u64 = 1024 * 1024 * 1024;
 /// How long roles, and then servers, have to end.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -209,6 +211,7 @@ impl Shared {
             outbound: self.outbound.clone(),
             clock: self.clock.clone(),
             access,
+            import_limit: IMPORT_LIMIT,
         }
     }
 }

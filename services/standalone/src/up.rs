@@ -29,7 +29,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, config: &Config) -> Res
         return Err(refused);
     }
     let shutdown = stack.lifecycle.shutdown().clone();
-    stack.lifecycle.spawn("api", api::run(listeners, stack.shared.api(access), shutdown));
+    stack.lifecycle.spawn("api", api::run(listeners, args.http.limited(stack.shared.api(access)), shutdown));
     let scheme = args.http.reach.scheme();
     say_to_stderr(&format!("StoryToVideo listens on {scheme}://{address}  (Ctrl-C ends it)"));
     tokio::select! {

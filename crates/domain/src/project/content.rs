@@ -120,6 +120,11 @@ impl Content {
         }
     }
 
+    /// All stored media that it names.
+    pub fn assets(&self) -> impl Iterator<Item = &Asset> {
+        self.music.iter().chain(self.takes().map(|(_, _, take)| &take.asset))
+    }
+
     /// The selected takes with their shots and kinds.
     pub fn takes(&self) -> impl Iterator<Item = (ShotId, Kind, &ContentTake)> {
         self.shots.iter().flat_map(|shot| {

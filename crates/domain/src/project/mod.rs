@@ -5,7 +5,9 @@ mod content;
 mod decide;
 mod error;
 mod event;
+mod foreign;
 pub mod limits;
+mod names;
 mod spec;
 mod state;
 #[cfg(test)]
@@ -19,6 +21,7 @@ pub use command::{
 pub use content::{Content, ContentShot, ContentTake};
 pub use error::ProjectError;
 pub use event::*;
+pub use foreign::ForeignHistory;
 pub use state::{Batch, ChildState, Film, Lifecycle, Project, Shot, Status, Take, Task, TaskState};
 pub use workflow::{MAX_ATTEMPTS, MAX_LOST_RUNS};
 

@@ -115,6 +115,38 @@ impl MediaFolder {
         Ok(ReceivedAsset { key: key.clone(), bytes, known: false })
     }
 
+    /// A file without a name, for what arrives and is looked at before it is stored. It goes with whoever has it.
+    pub fn scratch(&self) -> Result<std::fs::File, MediaError> {
+        let folder = self.root.join("incoming");
+        tempfile::tempfile_in(&folder).map_err(failed("write into", &folder))
+    }
+
+    /// Stores what a reader brings, after a look at whether it is what its address says. What is stored already
+    /// is left as it is. Blocks: for a thread that may.
+    pub fn store(&self, key: &AssetKey, content: &mut dyn std::io::Read) -> Result<(), MediaError> {
+        let stored = self.path(key);
+        if stored.exists() {
+            return Ok(());
+        }
+        let incoming = self.root.join("incoming");
+        let mut write = || {
+            let mut file = tempfile::NamedTempFile::new_in(&incoming)?;
+            if copy_hashing(content, &mut file)? != key.sha256() {
+                return Ok(false);
+            }
+            file.as_file().sync_all()?;
+            let folder = stored.parent().unwrap_or(&self.root);
+            std::fs::create_dir_all(folder)?;
+            file.persist(&stored)?;
+            std::fs::File::open(folder)?.sync_all()?;
+            Ok(true)
+        };
+        match write().map_err(failed("store", &stored))? {
+            true => Ok(()),
+            false => Err(MediaError::WrongContent(key.to_string())),
+        }
+    }
+
     /// Forgets what a task's runs uploaded, once nobody can ask for it any more.
     pub async fn clear_incoming(&self, task: TaskId) -> Result<(), MediaError> {
         let folder = self.root.join("incoming").join(task.to_string());
@@ -169,6 +201,20 @@ impl MediaFolder {
 
     fn run_folder(&self, task: TaskId, claim: ClaimId) -> PathBuf {
         self.root.join("incoming").join(task.to_string()).join(claim.to_string())
+    }
+}
+
+/// Copies everything, and answers its SHA-256, hexadecimal.
+fn copy_hashing(from: &mut dyn std::io::Read, to: &mut dyn std::io::Write) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(hex::encode(hasher.finalize()));
+        }
+        hasher.update(&buffer[..read]);
+        to.write_all(&buffer[..read])?;
     }
 }
 

@@ -59,6 +59,13 @@ pub struct Loaded {
     pub(crate) head: [u8; 32],
 }
 
+impl Loaded {
+    /// Whether the stream has no event.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.state.version == 0
+    }
+}
+
 /// What each command of a batch came to, and the state after all of them.
 #[derive(Debug)]
 pub struct BatchOutcome {
@@ -83,13 +90,13 @@ enum Appended {
 }
 
 /// One row of the log, before PostgreSQL adds its own columns.
-struct NewRow {
-    sequence: i64,
-    event_type: &'static str,
-    event_version: &'static str,
-    payload: String,
-    metadata: Arc<str>,
-    hash: [u8; 32],
+pub(super) struct NewRow {
+    pub(super) sequence: i64,
+    pub(super) event_type: &'static str,
+    pub(super) event_version: &'static str,
+    pub(super) payload: String,
+    pub(super) metadata: Arc<str>,
+    pub(super) hash: [u8; 32],
 }
 
 impl EventStore {
@@ -234,7 +241,7 @@ impl EventStore {
         self.states.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn keep_in_memory(&self, project: ProjectId, loaded: &Loaded) {
+    pub(super) fn keep_in_memory(&self, project: ProjectId, loaded: &Loaded) {
         self.states.lock().unwrap_or_else(PoisonError::into_inner).put(project, loaded.clone());
     }
 
@@ -245,7 +252,8 @@ impl EventStore {
         }
     }
 
-    async fn first_receipt(&self, command: CommandId) -> Result<Option<Receipt>, PostgresError> {
+    /// What a command came to when it was first given; nothing if it never was.
+    pub async fn first_receipt(&self, command: CommandId) -> Result<Option<Receipt>, PostgresError> {
         let row: Option<(Uuid, i64)> =
             sqlx::query_as("SELECT aggregate_id, version FROM command_log WHERE command_id = $1")
                 .bind(command.0)
@@ -345,7 +353,7 @@ fn decide_all<'a>(
 }
 
 /// The rows to append, and the state after them.
-fn extend(
+pub(super) fn extend(
     loaded: &Loaded,
     decided: &[(&Envelope, Vec<Event>)],
 ) -> Result<(Vec<NewRow>, Loaded), PostgresError> {

@@ -16,6 +16,7 @@ pub mod queues;
 pub mod replay;
 pub mod snapshot;
 pub mod tail;
+pub mod transfer;
 pub mod views;
 pub mod webhooks;
 

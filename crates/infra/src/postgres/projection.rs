@@ -15,7 +15,7 @@ use super::views::films::FilmRow;
 use super::views::projects::ProjectRow;
 use super::views::shots::ShotRow;
 use super::views::takes::{TakeChange, TakeRow};
-use super::views::tasks::{self, TaskRow, TaskRows, task_of};
+use super::views::tasks::{self, TaskRow, TaskRows};
 use super::views::{films, projects, shots, takes};
 use super::{PostgresError, checkpoint, past};
 
@@ -93,7 +93,7 @@ impl Projection {
         let mut by_project: HashMap<ProjectId, Vec<&Recorded>> = HashMap::new();
         for recorded in page {
             tasks::apply(&mut changes.tasks, recorded);
-            let task = task_of(&recorded.event).and_then(|id| changes.tasks.get(&id));
+            let task = recorded.event.task().and_then(|id| changes.tasks.get(&id));
             changes.takes.extend(TakeRow::from_event(recorded, task));
             changes.take_changes.extend(TakeChange::from_event(recorded));
             by_project.entry(recorded.project).or_default().push(recorded);
@@ -108,7 +108,7 @@ impl Projection {
     async fn known_tasks(&mut self, page: &[Arc<Recorded>]) -> Result<TaskRows, PostgresError> {
         let mut rows = TaskRows::new();
         let mut missing = Vec::new();
-        let ids: BTreeSet<TaskId> = page.iter().filter_map(|recorded| task_of(&recorded.event)).collect();
+        let ids: BTreeSet<TaskId> = page.iter().filter_map(|recorded| recorded.event.task()).collect();
         for id in ids {
             match self.tasks.get(&id) {
                 Some(row) => drop(rows.insert(id, row.clone())),
@@ -205,7 +205,7 @@ pub(super) fn touched_shots(
         Event::ShotUnlocked(event) => vec![event.shot_id],
         event => {
             // The row is that of the page's end, and may know a shot that did not exist at this event.
-            let shot = task_of(event).and_then(shot_of);
+            let shot = event.task().and_then(shot_of);
             shot.filter(|id| state.shot(*id).is_some()).into_iter().collect()
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod delete_project;
 pub(crate) mod drain_worker;
 pub(crate) mod end_task;
 pub(crate) mod generate_take;
+pub(crate) mod import_project;
 pub(crate) mod pause_queue;
 pub(crate) mod redeliver;
 pub(crate) mod render_film;

@@ -40,18 +40,21 @@ pub(crate) async fn get(
     let mut response = files::serve(&app.api.media, &film.film.film.key, &request).await?;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(value) = HeaderValue::from_str(&disposition(&row.title)) {
+    if let Ok(value) = HeaderValue::from_str(&disposition(&row.title, "mp4")) {
         headers.insert(CONTENT_DISPOSITION, value);
     }
     Ok(response)
 }
 
 /// `Content-Disposition` (RFC 6266): a plain name for old clients, and the whole one in UTF-8.
-fn disposition(title: &str) -> String {
+pub(super) fn disposition(title: &str, extension: &str) -> String {
     let name = file_name(title);
     let ascii: String = name.chars().filter(char::is_ascii).collect();
     let ascii = file_name(&ascii);
-    format!("attachment; filename=\"{ascii}.mp4\"; filename*=UTF-8''{}.mp4", percent_encoded(&name))
+    format!(
+        "attachment; filename=\"{ascii}.{extension}\"; filename*=UTF-8''{}.{extension}",
+        percent_encoded(&name)
+    )
 }
 
 /// A title as a file name: nothing that a file system, a shell or a reader's eye could take for
@@ -104,10 +107,10 @@ mod tests {
     #[test]
     fn a_chinese_title_survives_and_old_clients_get_a_name_too() {
         assert_eq!(
-            disposition("灯塔 \"No. 7\""),
+            disposition("灯塔 \"No. 7\"", "mp4"),
             "attachment; filename=\"No. 7.mp4\"; filename*=UTF-8''%E7%81%AF%E5%A1%94%20No.%207.mp4"
         );
-        assert!(disposition("灯塔").starts_with("attachment; filename=\"film.mp4\""));
+        assert!(disposition("灯塔", "mp4").starts_with("attachment; filename=\"film.mp4\""));
     }
 
     #[test]
@@ -118,7 +121,7 @@ mod tests {
     #[test]
     fn every_title_makes_a_valid_header() {
         for c in (0..=0x2100).filter_map(char::from_u32) {
-            let header = disposition(&format!("a{c}b"));
+            let header = disposition(&format!("a{c}b"), "mp4");
             assert!(HeaderValue::from_str(&header).is_ok(), "{c:?}");
             assert_eq!(header.matches('"').count(), 2, "{c:?}");
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod dead_letters;
 pub(crate) mod documentation;
+pub(crate) mod export;
 pub(crate) mod film;
 pub(crate) mod film_download;
 pub(crate) mod health;

@@ -43,7 +43,11 @@ impl Feed {
     /// The messages that a page is worth; `None` when the read tables do not have its tasks yet.
     async fn messages(&self, page: &[Arc<Recorded>]) -> Result<Option<Vec<Message>>, EngineError> {
         let told: Vec<(Fact, &Recorded)> =
-            page.iter().filter_map(|recorded| Some((fact(recorded)?, &**recorded))).collect();
+            // What another system did is no news.
+            page.iter()
+                .filter(|recorded| !recorded.imported)
+                .filter_map(|recorded| Some((fact(recorded)?, &**recorded)))
+                .collect();
         if told.is_empty() {
             return Ok(Some(Vec::new()));
         }

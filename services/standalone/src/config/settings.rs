@@ -38,6 +38,7 @@ pub(crate) const SETTINGS: &[&str] = &[
     "quota.projects",
     "quota.open_tasks",
     "quota.media_mib",
+    "limits.import_mib",
 ];
 
 /// The keys of those that have none, as arguments show in the list of processes.

@@ -108,24 +108,6 @@ impl TaskStatus {
     }
 }
 
-/// The task that an event is about.
-pub fn task_of(event: &Event) -> Option<TaskId> {
-    match event {
-        Event::BatchPlanned(event) => Some(event.task_id),
-        Event::TaskPlanned(event) => Some(event.task_id),
-        Event::TaskQueued(event) => Some(event.task_id),
-        Event::TaskStarted(event) => Some(event.task_id),
-        Event::TaskRetryScheduled(event) => Some(event.task_id),
-        Event::TaskDeferred(event) => Some(event.task_id),
-        Event::TaskFinished(event) => Some(event.task_id),
-        Event::TaskFailed(event) => Some(event.task_id),
-        Event::TaskCancelled(event) => Some(event.task_id),
-        Event::StoryboardAdopted(event) => Some(event.task_id),
-        Event::FilmRendered(event) => Some(event.task_id),
-        _ => None,
-    }
-}
-
 /// Rows of tasks while a page of events is applied to them.
 pub(crate) type TaskRows = HashMap<TaskId, TaskRow>;
 
@@ -154,7 +136,7 @@ pub(crate) fn apply(rows: &mut TaskRows, recorded: &Recorded) {
             reopen(row, TaskStatus::Pending, event.attempt);
         }
         event => {
-            let Some(row) = task_of(event).and_then(|id| rows.get_mut(&id)) else { return };
+            let Some(row) = event.task().and_then(|id| rows.get_mut(&id)) else { return };
             row.version = recorded.version;
             progress(row, event, recorded.at);
         }

@@ -1,0 +1,71 @@
+//! What an event names: the task that it is about, and the media that it needs.
+
+use super::event::Event;
+use crate::asset::Asset;
+use crate::ids::TaskId;
+
+impl Event {
+    /// The task that it is about.
+    pub fn task(&self) -> Option<TaskId> {
+        match self {
+            Self::BatchPlanned(event) => Some(event.task_id),
+            Self::TaskPlanned(event) => Some(event.task_id),
+            Self::TaskQueued(event) => Some(event.task_id),
+            Self::TaskStarted(event) => Some(event.task_id),
+            Self::TaskRetryScheduled(event) => Some(event.task_id),
+            Self::TaskDeferred(event) => Some(event.task_id),
+            Self::TaskFinished(event) => Some(event.task_id),
+            Self::TaskFailed(event) => Some(event.task_id),
+            Self::TaskCancelled(event) => Some(event.task_id),
+            Self::StoryboardAdopted(event) => Some(event.task_id),
+            Self::FilmRendered(event) => Some(event.task_id),
+            _ => None,
+        }
+    }
+
+    /// The stored media that it names. Without a wildcard: whoever adds an event says what it needs.
+    pub fn assets(&self) -> Vec<&Asset> {
+        match self {
+            Self::TaskFinished(event) => event.take.iter().map(|take| &take.asset).collect(),
+            Self::FilmRendered(event) => {
+                let film = &event.film;
+                vec![&film.film, &film.srt, &film.vtt, &film.poster]
+            }
+            Self::ProjectRestored(event) => event.content.assets().collect(),
+            Self::ProjectForked(event) => event.content.assets().collect(),
+            Self::MusicUploaded(event) => vec![&event.asset],
+            Self::TakeSelected(event) => vec![&event.asset],
+            Self::TakeUploaded(event) => vec![&event.asset],
+            Self::ProjectCreated(_)
+            | Self::ProjectRenamed(_)
+            | Self::StyleRevised(_)
+            | Self::SettingsRevised(_)
+            | Self::StoryRevised(_)
+            | Self::ProjectDeleted(_)
+            | Self::ProjectAssigned(_)
+            | Self::ProjectImported(_)
+            | Self::StoryboardAdopted(_)
+            | Self::ShotPromptRevised(_)
+            | Self::ShotNarrationRevised(_)
+            | Self::ShotDetailsRevised(_)
+            | Self::ShotLocked(_)
+            | Self::ShotUnlocked(_)
+            | Self::ProjectUndeleted(_)
+            | Self::ProjectPurged(_)
+            | Self::ShotCountRevised(_)
+            | Self::MusicRemoved(_)
+            | Self::ShotAdded(_)
+            | Self::ShotRemoved(_)
+            | Self::ShotsReordered(_)
+            | Self::TakesExpired(_)
+            | Self::BatchPlanned(_)
+            | Self::TaskPlanned(_)
+            | Self::TaskQueued(_)
+            | Self::TaskStarted(_)
+            | Self::TaskRetryScheduled(_)
+            | Self::TaskDeferred(_)
+            | Self::TaskFailed(_)
+            | Self::TaskCancelled(_) => Vec::new(),
+        }
+    }
+}

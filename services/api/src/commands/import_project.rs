@@ -1,0 +1,141 @@
+//! `POST /v1/projects/import`: a project from an archive that was exported elsewhere.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
+use axum::response::{IntoResponse, Response};
+use domain::project::{Command, Envelope};
+use futures::StreamExt;
+use infra::archive::{Importer, Limits};
+use infra::postgres::event_store::Receipt;
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+
+use crate::App;
+use crate::caller::{Caller, etag};
+use crate::extract::Base;
+use crate::json::Project;
+use crate::problem::Problem;
+
+/// Where it is asked for; it may take longer than other requests.
+pub(crate) const ROUTE: &str = "/v1/projects/import";
+/// Longest time without a piece of the archive.
+const PIECE_PATIENCE: Duration = Duration::from_secs(30);
+/// Most events of an archive.
+const EVENTS: u64 = 200_000;
+/// An archive may unpack to so many times the size that it may have.
+const UNPACKED: u64 = 4;
+
+/// 201 with the project, under the id that it had; the same `Idempotency-Key` again answers the same.
+#[utoipa::path(
+    post, path = "/v1/projects/import", tag = "history", operation_id = "importProject",
+    summary = "Bring a project here that was exported elsewhere; nothing that was open there runs here",
+    params(Caller), request_body(content = Vec<u8>, content_type = "application/zip"),
+    responses(
+        (status = 201, description = "The project", body = Project, headers(("Location"), ("ETag"))),
+        (status = 409, description = "project_exists, id_taken"),
+        (status = 422, description = "invalid_archive"),
+        (status = 503, description = "too_many_transfers"),
+    ),
+)]
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    base: Base,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    check_type(&headers)?;
+    let limit = app.api.import_limit;
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
+    }
+    let turn = app.transfer()?;
+    let (file, digest) = receive(&app, body, limit).await?;
+    let envelope = Envelope {
+        context: caller.context(app.api.clock.now(), digest),
+        if_version: None,
+        command: Command::CompleteImport,
+    };
+    let receipt = match app.repeated(&envelope).await? {
+        Some(first) => first,
+        None => app.import(file, envelope, limit).await?,
+    };
+    drop(turn);
+    app.wait_until_read(receipt.project, receipt.version).await?;
+    let (version, project) = app.project(receipt.project, &base).await?;
+    let headers = [(LOCATION, format!("/v1/projects/{}", receipt.project)), etag(version)];
+    Ok((StatusCode::CREATED, headers, axum::Json(project)).into_response())
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/zip" {
+        return Ok(());
+    }
+    let detail = "the body must be an archive, and its Content-Type application/zip";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
+}
+
+fn too_large(limit: u64) -> Problem {
+    let detail = format!("an archive may have {limit} bytes at most here");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
+}
+
+/// The body in a file that nobody else can see, and its SHA-256.
+async fn receive(app: &App, body: Body, limit: u64) -> Result<(File, [u8; 32]), Problem> {
+    let mut file = app.api.media.scratch()?;
+    let mut pieces = body.into_data_stream();
+    let (mut hasher, mut length) = (Sha256::new(), 0);
+    loop {
+        let too_slow = |_| {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long to arrive")
+        };
+        let piece = tokio::time::timeout(PIECE_PATIENCE, pieces.next()).await.map_err(too_slow)?;
+        let Some(piece) = piece else { return Ok((file, hasher.finalize().into())) };
+        let piece = piece.map_err(|_| Problem::bad_request("incomplete_body", "the body ended too early"))?;
+        length += piece.len() as u64;
+        if length > limit {
+            return Err(too_large(limit));
+        }
+        hasher.update(&piece);
+        let written = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file)).await;
+        file = written.map_err(|error| Problem::internal(error.to_string()))?.map_err(|error| {
+            Problem::unavailable("media_unavailable", "there is no room for the archive")
+                .because(error.to_string())
+        })?;
+    }
+}
+
+impl App {
+    /// What the same command came to when it was given before.
+    async fn repeated(&self, envelope: &Envelope) -> Result<Option<Receipt>, Problem> {
+        let first = self.api.store.first_receipt(envelope.context.command).await?;
+        if let Some(first) = &first {
+            self.check_repeat(first, envelope.context.causation.as_deref()).await?;
+        }
+        Ok(first)
+    }
+
+    async fn import(&self, file: File, envelope: Envelope, limit: u64) -> Result<Receipt, Problem> {
+        let importer = Importer {
+            pool: self.api.pool.clone(),
+            store: self.api.store.clone(),
+            media: self.api.media.clone(),
+            limits: Limits { events: EVENTS, unpacked_bytes: limit.saturating_mul(UNPACKED) },
+        };
+        let runtime = Handle::current();
+        let importing = tokio::task::spawn_blocking(move || importer.import(file, &envelope, &runtime));
+        let receipt = importing.await.map_err(|error| Problem::internal(error.to_string()))??;
+        let _ = tokio::time::timeout(Duration::from_millis(50), self.api.bus.wake()).await;
+        Ok(receipt)
+    }
+}
