@@ -10,6 +10,7 @@ mod api;
 mod bus;
 mod client;
 mod command_line;
+mod contract;
 mod crashes;
 mod event_store;
 mod film;

@@ -102,6 +102,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Base {
     }
 }
 
+/// Versions are counted by a signed 64-bit integer of the database.
+pub(crate) fn is_version(version: u64) -> bool {
+    i64::try_from(version).is_ok()
+}
+
 /// The version that the caller wants to read at least: `?minVersion=N`, or `X-Min-Version: N`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MinVersion(pub(crate) Option<u64>);
@@ -126,12 +131,17 @@ impl<S: Send + Sync> FromRequestParts<S> for MinVersion {
             min_version: Option<u64>,
         }
         let Query(Parameters { min_version }) = Query::from_request_parts(parts, state).await?;
-        let invalid =
-            || Problem::bad_request("invalid_min_version", "X-Min-Version must be a version, like 12");
+        let invalid = || {
+            Problem::bad_request(
+                "invalid_min_version",
+                "X-Min-Version or minVersion must be a version, like 12",
+            )
+        };
         let number = |value: &HeaderValue| value.to_str().ok()?.parse().ok();
         let header = parts.headers.get("x-min-version");
         let in_header = header.map(|value| number(value).ok_or_else(invalid)).transpose()?;
-        Ok(Self(min_version.max(in_header)))
+        let wanted = min_version.max(in_header);
+        if wanted.is_some_and(|version| !is_version(version)) { Err(invalid()) } else { Ok(Self(wanted)) }
     }
 }
 
@@ -335,6 +345,7 @@ mod tests {
         assert_eq!(wanted("/?minVersion=7", None).await.unwrap(), Some(7));
         assert_eq!(wanted("/?minVersion=7", Some("9")).await.unwrap(), Some(9));
         assert_eq!(wanted("/", Some("x")).await.unwrap_err().status.as_u16(), 400);
+        assert_eq!(wanted("/?minVersion=9223372036854775808", None).await.unwrap_err().status.as_u16(), 400);
         assert_eq!(wanted("/?minVersion=-1", None).await.unwrap_err().status.as_u16(), 400);
     }
 

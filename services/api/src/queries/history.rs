@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::describe::{Language, sentence};
-use crate::extract::{Path, Query, page_limit};
+use crate::extract::{Path, Query, is_version, page_limit};
 use crate::json::Page;
 use crate::problem::Problem;
 
@@ -57,6 +57,9 @@ pub(crate) async fn list(
 ) -> Result<axum::Json<Page<HistoryEvent>>, Problem> {
     let limit = page_limit(parameters.limit)?;
     let after = parameters.after.unwrap_or(0);
+    if !is_version(after) {
+        return Err(Problem::invalid("after", "must be a version, like 12"));
+    }
     let mut events = tail::read_stream(&app.api.pool, project, after, limit + 1).await?;
     if events.is_empty() && projects::version(&app.api.pool, project).await?.is_none() {
         return Err(ProjectError::NotFound.into());
