@@ -85,6 +85,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 impl Caller {
+    /// The same caller for a request that is several commands: neither a key nor a version can stand for them all.
+    pub(crate) fn for_several_commands(self) -> Self {
+        Self { keyed: None, if_version: None, ..self }
+    }
+
     /// The context of the command that this request is. `body` is the digest of its body: the same key
     /// with another body is another request.
     pub(crate) fn context(&self, at: DateTime<Utc>, body: [u8; 32]) -> Context {
@@ -104,13 +109,17 @@ impl Caller {
 /// The same key of the same caller on the same route is the same command.
 fn keyed_command(parts: &Parts, identity: &Identity) -> Result<Option<CommandId>, Problem> {
     let Some(key) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
+    let key = key.to_str().ok().filter(|key| is_key(key));
     let Some(key) = key else {
         let detail = "Idempotency-Key must have 1 to 255 visible ASCII characters";
         return Err(Problem::bad_request("invalid_idempotency_key", detail));
     };
     let name = format!("{}\n{} {}\n{key}", identity.actor(), parts.method, parts.uri.path());
     Ok(Some(CommandId(Uuid::new_v5(&KEYS, name.as_bytes()))))
+}
+
+fn is_key(key: &str) -> bool {
+    (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn if_match(value: &HeaderValue) -> Result<Option<u64>, Problem> {

@@ -13,6 +13,7 @@ mod describe;
 mod edge;
 mod execute;
 mod extract;
+mod facades;
 mod files;
 mod headers;
 mod json;

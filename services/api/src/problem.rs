@@ -47,6 +47,10 @@ pub struct Problem {
     cause: Option<String>,
 }
 
+/// Marks an error that has another form than ours, and keeps it.
+#[derive(Debug, Clone, Copy)]
+struct InOwnForm;
+
 /// The body of an error, as it is sent.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -134,7 +138,8 @@ impl Problem {
     /// its form already.
     pub fn of_foreign(response: &Response) -> Option<Self> {
         let status = response.status();
-        if !(status.is_client_error() || status.is_server_error()) {
+        let is_error = status.is_client_error() || status.is_server_error();
+        if !is_error || response.extensions().get::<InOwnForm>().is_some() {
             return None;
         }
         let (code, detail) = match status {
@@ -154,18 +159,28 @@ impl Problem {
         Some(problem)
     }
 
+    /// Writes the answer in another form than ours, for clients that know no other.
+    pub(crate) fn in_own_form(self, status: StatusCode, body: &serde_json::Value) -> Response {
+        self.log("");
+        let mut response = (status, axum::Json(body)).into_response();
+        response.extensions_mut().insert(InOwnForm);
+        if let Some((name, value)) = self.header.map(|header| *header) {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+
+    fn log(&self, request_id: &str) {
+        if self.status.is_server_error() {
+            let (status, code) = (self.status.as_u16(), self.code);
+            let cause = self.cause.as_deref().unwrap_or("");
+            tracing::warn!(request_id, status, code, cause, "a request failed");
+        }
+    }
+
     /// Logs what only we should know, and writes the answer.
     pub fn render(self, request_id: &str) -> Response {
-        if self.status.is_server_error() {
-            let cause = self.cause.as_deref().unwrap_or("");
-            tracing::warn!(
-                request_id,
-                status = self.status.as_u16(),
-                code = self.code,
-                cause,
-                "a request failed"
-            );
-        }
+        self.log(request_id);
         let body = Body {
             kind: format!("{KINDS}{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Error"),

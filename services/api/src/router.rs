@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem::Problem;
-use crate::{Api, App, auth, commands, edge, live, queries};
+use crate::{Api, App, auth, commands, edge, facades, live, queries};
 
 /// The whole surface, without limits on connections and heads of requests, which are [`crate::run`]'s.
 pub fn router(api: Api) -> Router {
@@ -22,7 +22,7 @@ pub fn router(api: Api) -> Router {
 
 /// What everybody sees.
 pub(crate) fn product(app: Arc<App>) -> Router {
-    let routes = guarded(routes().into(), app.clone());
+    let routes = guarded(Router::from(routes()).merge(facades::routes()), app.clone());
     if app.auth.has_path_keys() { auth::path_key::cutting(routes) } else { routes }
 }
 

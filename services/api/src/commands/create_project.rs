@@ -73,7 +73,7 @@ pub(crate) async fn post(
 }
 
 /// A UUIDv7 of the present, with fresh random bits.
-pub(super) fn new_id(app: &App) -> ProjectId {
+pub(crate) fn new_id(app: &App) -> ProjectId {
     let millis = u64::try_from(app.api.clock.now().timestamp_millis()).unwrap_or(0);
     let mut random = [0; 10];
     random.copy_from_slice(&Uuid::new_v4().as_bytes()[..10]);

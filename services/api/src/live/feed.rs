@@ -71,7 +71,7 @@ pub(super) struct Feed {
 
 impl App {
     /// A stream of a project may be opened now.
-    pub(super) async fn admit_stream(&self, project: ProjectId) -> Result<(), Problem> {
+    pub(crate) async fn admit_stream(&self, project: ProjectId) -> Result<(), Problem> {
         self.project_row(project).await?;
         if self.metrics.open_streams() >= STREAMS {
             return Err(Problem::unavailable("too_many_streams", "too many live streams are open"));

@@ -31,7 +31,7 @@ const PROGRESS_TASKS: usize = 1_024;
 
 /// Something that open streams may want to show.
 #[derive(Debug, Clone)]
-pub(super) enum Update {
+pub(crate) enum Update {
     /// An event; without its text it is to be read from the log.
     Event { version: u64, text: Option<Utf8Bytes> },
     /// How far a task is.
@@ -56,12 +56,12 @@ impl Streams {
     }
 
     /// Cancelled when all streams should end.
-    pub(super) fn shutdown(&self) -> &CancellationToken {
+    pub(crate) fn shutdown(&self) -> &CancellationToken {
         &self.shutdown
     }
 
     /// Held by each open stream.
-    pub(super) fn token(&self) -> TaskTrackerToken {
+    pub(crate) fn token(&self) -> TaskTrackerToken {
         self.running.token()
     }
 
@@ -79,7 +79,7 @@ impl Streams {
     }
 
     /// Whatever happens in a project from now on.
-    pub(super) fn join(self: &Arc<Self>, project: ProjectId) -> Receiver<Update> {
+    pub(crate) fn join(self: &Arc<Self>, project: ProjectId) -> Receiver<Update> {
         let mut hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(hub) = hubs.get(&project).and_then(WeakSender::upgrade) {
             return hub.subscribe();

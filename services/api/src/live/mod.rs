@@ -10,4 +10,5 @@ mod hub;
 mod message;
 pub(crate) mod socket;
 
-pub(crate) use hub::Streams;
+pub(crate) use hub::{Streams, Update};
+pub(crate) use socket::upgrade_required;

@@ -49,7 +49,8 @@ pub(crate) async fn open(
     Ok(upgrade.on_upgrade(move |socket| attend(app, project, base, parameters.after, socket)))
 }
 
-fn upgrade_required() -> Problem {
+/// What is answered to whoever asks without upgrading.
+pub(crate) fn upgrade_required() -> Problem {
     Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "this address speaks WebSocket only")
         .with_header(UPGRADE, HeaderValue::from_static("websocket"))
 }

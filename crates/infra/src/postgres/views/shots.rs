@@ -163,6 +163,16 @@ pub(crate) async fn remove(
     Ok(())
 }
 
+/// One shot.
+pub async fn find(pool: &PgPool, id: ShotId) -> Result<Option<ShotRow>, PostgresError> {
+    let json: Option<String> = sqlx::query_scalar("SELECT row_to_json(s)::text FROM shots s WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(pool)
+        .await
+        .map_err(PostgresError::during("find a shot"))?;
+    json.as_deref().map(from_json).transpose()
+}
+
 /// A project's shots in their order.
 pub async fn of_project(pool: &PgPool, project: ProjectId) -> Result<Vec<ShotRow>, PostgresError> {
     let rows: Vec<String> =

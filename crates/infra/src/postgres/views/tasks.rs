@@ -300,6 +300,24 @@ pub async fn of_project(
     rows.iter().map(|row| from_json(row)).collect()
 }
 
+/// The newest task of a kind of each of these projects that has one.
+pub async fn newest(
+    pool: &PgPool,
+    projects: &[ProjectId],
+    kind: Kind,
+) -> Result<HashMap<ProjectId, TaskRow>, PostgresError> {
+    let rows: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT ON (project_id) row_to_json(t)::text FROM tasks t \
+         WHERE project_id = ANY($1) AND kind = $2 ORDER BY project_id, created_at DESC, id DESC",
+    )
+    .bind(projects.iter().map(|project| project.0).collect::<Vec<Uuid>>())
+    .bind(kind.as_str())
+    .fetch_all(pool)
+    .await
+    .map_err(PostgresError::during("find the newest tasks"))?;
+    rows.iter().map(|row| from_json::<TaskRow>(row).map(|row| (row.project_id, row))).collect()
+}
+
 /// How many tasks of each kind and status a project has.
 pub async fn counts(
     pool: &PgPool,

@@ -1,0 +1,118 @@
+//! What clients of the façades send: in the query, as JSON, or both, and in any spelling.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{FromRequest, Request};
+use serde_json::{Map, Value};
+
+use crate::extract::{Json, Query};
+use crate::problem::Problem;
+
+/// Named values. Names count by their letters and digits alone, so `StoryText`, `storyText` and `story_text` are
+/// one; what is empty or zero was not given; what nobody asks for is ignored.
+#[derive(Debug, Default)]
+pub(super) struct Fields(BTreeMap<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for Fields {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let Query(query) =
+            <Query<Vec<(String, String)>> as axum::extract::FromRequestParts<S>>::from_request_parts(
+                &mut parts, state,
+            )
+            .await?;
+        let json = Json::<Map<String, Value>>::from_request(Request::from_parts(parts, body), state).await?;
+        let query = query.into_iter().map(|(name, value)| (name, Value::String(value)));
+        Ok(Self::of(query.chain(json.value)))
+    }
+}
+
+impl Fields {
+    /// Later values win over earlier ones.
+    pub(super) fn of(values: impl IntoIterator<Item = (String, Value)>) -> Self {
+        let given = values.into_iter().filter(|(_, value)| is_given(value));
+        Self(given.map(|(name, value)| (plain(&name), value)).collect())
+    }
+
+    /// The first of these names that was given, as text.
+    pub(super) fn text(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| match self.0.get(&plain(name))? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+    }
+
+    /// A count. What is no whole number is a bad request.
+    pub(super) fn count(&self, name: &str) -> Result<Option<u32>, Problem> {
+        let Some(text) = self.text(&[name]) else { return Ok(None) };
+        let number = text.trim().parse::<f64>().ok().filter(|number| number.fract() == 0.0);
+        let number = number.filter(|number| (0.0..=f64::from(u32::MAX)).contains(number));
+        let invalid = || Problem::bad_request("invalid", format!("{name}: must be a whole number from 1"));
+        let count = number.map(|number| number as u32).ok_or_else(invalid)?;
+        Ok(Some(count).filter(|count| *count > 0))
+    }
+}
+
+fn is_given(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => true,
+    }
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    async fn read(target: &str, body: &str) -> Result<Fields, Problem> {
+        let request = Request::post(target).header("content-type", "application/json");
+        Fields::from_request(request.body(Body::from(body.to_owned())).unwrap(), &()).await
+    }
+
+    #[tokio::test]
+    async fn a_name_may_be_spelled_in_any_way_and_come_in_any_place() {
+        for (target, body) in [
+            ("/?StoryText=Once", ""),
+            ("/?story_text=Once", "{}"),
+            ("/", r#"{"storyText":"Once"}"#),
+            ("/?StoryText=Twice", r#"{"story_text":"Once","else":[1]}"#),
+        ] {
+            let fields = read(target, body).await.unwrap();
+            assert_eq!(fields.text(&["storyText"]).as_deref(), Some("Once"), "{target} {body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_empty_or_zero_was_not_given() {
+        let fields = read("/?Title=&Style=%20", r#"{"shotCount":0,"description":null}"#).await.unwrap();
+        assert_eq!(fields.text(&["title", "style", "description"]), None);
+        assert_eq!(fields.count("shotCount").unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_count_is_a_whole_number() {
+        let count = async |text: &str| read(&format!("/?n={text}"), "").await.unwrap().count("n");
+        assert_eq!(count("7").await.unwrap(), Some(7));
+        assert_eq!(read("/", r#"{"n":7.0}"#).await.unwrap().count("n").unwrap(), Some(7));
+        for text in ["x", "-1", "1.5", "NaN", "1e99"] {
+            assert_eq!(count(text).await.unwrap_err().status.as_u16(), 400, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_object_is_refused() {
+        for body in ["[]", "{", "1", "\"a\""] {
+            assert!(read("/", body).await.is_err(), "{body}");
+        }
+    }
+}

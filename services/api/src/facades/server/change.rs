@@ -1,0 +1,241 @@
+//! What those clients change: projects, shots, videos and voices.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use domain::ids::{ProjectId, ShotId, TaskId};
+use domain::job::Kind;
+use domain::project::{Command, CreateProject, Generate, Only, Parameters, Project, ProjectPatch, ShotPatch};
+use domain::settings::{Resolution, Settings};
+use infra::postgres::views::tasks::{self, TaskRow};
+use serde_json::json;
+
+use super::Answer;
+use super::view::{View, time};
+use crate::App;
+use crate::caller::Caller;
+use crate::commands::create_project::new_id;
+use crate::execute::Wanted;
+use crate::extract::{Base, Path};
+use crate::facades::edit::{NO_DIGEST, transition_named};
+use crate::facades::fields::Fields;
+use crate::problem::Problem;
+
+/// Shots of a project whose client does not say.
+const SHOTS: u32 = 5;
+/// More tasks than a storyboard and its shots can have.
+const TASKS: i64 = 1_000;
+
+pub(super) async fn create(State(app): State<Arc<App>>, caller: Caller, fields: Fields) -> Answer {
+    let id = new_id(&app);
+    let command = Command::CreateProject(CreateProject {
+        id,
+        story: fields.text(&["storyText"]).unwrap_or_default(),
+        title: fields.text(&["title"]).unwrap_or_default(),
+        description: fields.text(DESCRIPTION).unwrap_or_default(),
+        style: fields.text(&["style"]).unwrap_or_default(),
+        shot_count: Some(fields.count("shotCount")?.unwrap_or(SHOTS)),
+        settings: Settings::default(),
+    });
+    let project = app.execute(&caller, id, command, NO_DIGEST).await?.receipt.project;
+    let (storyboard, shots) = storyboard_tasks(&app, project).await?;
+    Ok(Json(json!({ "project_id": project, "text_task_id": storyboard, "shot_task_ids": shots })))
+}
+
+/// One client has never spelled it right.
+const DESCRIPTION: &[&str] = &["description", "desription"];
+
+/// The newest storyboard, and the pictures that wait for it.
+async fn storyboard_tasks(app: &App, project: ProjectId) -> Result<(String, Vec<TaskId>), Problem> {
+    let rows = tasks::of_project(&app.api.pool, project, None, TASKS).await?;
+    let storyboard = rows.iter().rev().find(|row| row.kind == Kind::Storyboard).map(|row| row.id);
+    let waits = |row: &&TaskRow| {
+        row.kind == Kind::Image && storyboard.is_some_and(|storyboard| row.depends_on.contains(&storyboard))
+    };
+    let shots = rows.iter().filter(waits).map(|row| row.id).collect();
+    Ok((storyboard.map(|id| id.to_string()).unwrap_or_default(), shots))
+}
+
+pub(super) async fn revise(
+    State(app): State<Arc<App>>,
+    Path(id): Path<ProjectId>,
+    base: Base,
+    caller: Caller,
+    fields: Fields,
+) -> Answer {
+    let caller = caller.for_several_commands();
+    app.project_row(id).await?;
+    let state = app.api.store.load(id).await?.state;
+    let story = fields.text(&["storyText"]).filter(|story| *story != state.story);
+    let shot_count = fields.count("shotCount")?.filter(|count| Some(*count) != state.shot_count);
+    let tells_anew = story.is_some() || shot_count.is_some();
+    let patch = ProjectPatch {
+        title: fields.text(&["title"]),
+        description: fields.text(DESCRIPTION),
+        style: fields.text(&["style"]),
+        story,
+        settings: None,
+    };
+    if patch != ProjectPatch::default() {
+        app.execute(&caller, id, Command::ReviseProject(patch), NO_DIGEST).await?;
+    }
+    let mut cancelled = 0;
+    let (mut storyboard, mut shots) = (String::new(), Vec::new());
+    if tells_anew {
+        cancelled = cancel_open(&app, &caller, id, &state).await?;
+        let make = Command::MakeStoryboard { force: true, shot_count };
+        app.execute(&caller, id, make, NO_DIGEST).await?;
+        (storyboard, shots) = storyboard_tasks(&app, id).await?;
+    }
+    let view = View::load(&app, id, &base).await?.project();
+    Ok(Json(json!({
+        "updateAT": view["updatedAt"], "project": view, "deleted": cancelled, "text_task": storyboard,
+        "shot_tasks": shots,
+    })))
+}
+
+/// Cancels what is open; answers how many tasks that were.
+async fn cancel_open(
+    app: &App,
+    caller: &Caller,
+    project: ProjectId,
+    state: &Project,
+) -> Result<usize, Problem> {
+    let open: Vec<TaskId> = state.open_tasks().map(|(id, _)| id).collect();
+    for task in &open {
+        match app.execute(caller, project, Command::CancelTask { task: *task }, NO_DIGEST).await {
+            Ok(_) => {}
+            // It ended meanwhile, by itself or with what it waited for.
+            Err(problem) if problem.code == "task_not_open" => {}
+            Err(problem) => return Err(problem),
+        }
+    }
+    Ok(open.len())
+}
+
+pub(super) async fn delete(State(app): State<Arc<App>>, Path(id): Path<ProjectId>, caller: Caller) -> Answer {
+    app.project_row(id).await?;
+    app.execute(&caller, id, Command::DeleteProject, NO_DIGEST).await?;
+    let at = time(app.api.clock.now());
+    Ok(Json(json!({ "success": true, "deleteAt": at, "message": "the project is deleted" })))
+}
+
+pub(super) async fn revise_shot(
+    State(app): State<Arc<App>>,
+    Path((project, shot)): Path<(ProjectId, ShotId)>,
+    caller: Caller,
+    fields: Fields,
+) -> Answer {
+    let row = app.shot_row_of(project, shot).await?;
+    // The desktop client sends the transition as a style.
+    let transition = fields.text(&["transition"]).or_else(|| fields.text(&["style"]));
+    let patch = ShotPatch {
+        title: fields.text(&["title"]),
+        prompt: fields.text(&["prompt"]),
+        narration: fields.text(&["narration"]).or_else(|| fields.text(DESCRIPTION)),
+        transition: transition.and_then(|name| transition_named(&name)),
+        ..ShotPatch::default()
+    };
+    let task = app.redo_shot(caller, &row, patch).await?;
+    Ok(Json(json!({ "shot_id": shot, "task_id": task, "message": "the picture is made again" })))
+}
+
+pub(super) async fn delete_shot(
+    State(app): State<Arc<App>>,
+    Path(shot): Path<ShotId>,
+    caller: Caller,
+) -> Answer {
+    let project = app.shot_row(shot).await?.project_id;
+    app.execute(&caller, project, Command::RemoveShot { shot }, NO_DIGEST).await?;
+    Ok(Json(json!({ "message": "the shot is deleted", "shot_id": shot, "project_id": project })))
+}
+
+pub(super) async fn video(
+    State(app): State<Arc<App>>,
+    Path(id): Path<ProjectId>,
+    caller: Caller,
+    fields: Fields,
+) -> Answer {
+    let caller = caller.for_several_commands();
+    app.project_row(id).await?;
+    let parameters = Parameters { fps: fields.count("fps")?, ..Parameters::default() };
+    let task = match fields.text(&["shotId"]) {
+        Some(shot) => {
+            let unknown = |_| Problem::not_found("shot_not_found", "there is no such shot");
+            let row = app.shot_row_of(id, shot.parse().map_err(unknown)?).await?;
+            app.generate_take(&caller, &row, Kind::Video, parameters).await?
+        }
+        None => {
+            choose_resolution(&app, &caller, id, &fields).await?;
+            let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
+            let executed = app.execute(&caller, id, Command::RenderFilm { parameters }, NO_DIGEST).await?;
+            app.task_of(&executed, &wanted).await?
+        }
+    };
+    let shot = fields.text(&["shotId"]).unwrap_or_default();
+    Ok(Json(json!({ "message": "the video is made", "project_id": id, "shot_id": shot, "task_id": task })))
+}
+
+/// A film has the resolution of its project.
+async fn choose_resolution(
+    app: &App,
+    caller: &Caller,
+    id: ProjectId,
+    fields: &Fields,
+) -> Result<(), Problem> {
+    let Some(text) = fields.text(&["resolution"]) else { return Ok(()) };
+    let invalid = || Problem::bad_request("invalid", "resolution: must be like 1920x1080 or 1080p");
+    let resolution = lines_of(&text).and_then(Resolution::new).ok_or_else(invalid)?;
+    let settings = app.api.store.load(id).await?.state.settings.clone();
+    if settings.resolution != resolution {
+        let settings = Some(Settings { resolution, ..settings });
+        let patch = ProjectPatch { settings, ..ProjectPatch::default() };
+        app.execute(caller, id, Command::ReviseProject(patch), NO_DIGEST).await?;
+    }
+    Ok(())
+}
+
+/// Lines of the shorter side.
+fn lines_of(text: &str) -> Option<u32> {
+    let text = text.trim().to_lowercase();
+    match text.split_once(['x', '*', '×']) {
+        Some((width, height)) => Some(width.trim().parse::<u32>().ok()?.min(height.trim().parse().ok()?)),
+        None => text.trim_end_matches('p').parse().ok(),
+    }
+}
+
+pub(super) async fn tts(
+    State(app): State<Arc<App>>,
+    Path(id): Path<ProjectId>,
+    caller: Caller,
+    fields: Fields,
+) -> Answer {
+    app.project_row(id).await?;
+    let speed = fields.text(&["speed"]).map(|speed| speed.parse::<f64>()).transpose();
+    let speed =
+        speed.map_err(|_| Problem::bad_request("invalid", "speed: must be a number from 0.5 to 2"))?;
+    // Providers take the name of a language for its own voice, and so they do with names they do not know.
+    let voice = fields.text(&["voice"]).or_else(|| fields.text(&["lang"]));
+    let parameters = Parameters { voice, speed, ..Parameters::default() };
+    let wanted = Generate { kinds: vec![Kind::Tts], shots: None, only: Only::All, parameters };
+    let executed = app.execute(&caller, id, Command::Generate(wanted), NO_DIGEST).await?;
+    let task = app.batch_of(&executed).await?;
+    Ok(Json(json!({ "task_id": task, "message": "the voices are made", "project_id": id })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolution_is_told_by_its_shorter_side() {
+        for (text, lines) in
+            [("1920x1080", 1080), ("1080p", 1080), ("720 x 1280", 720), ("480P", 480), ("720", 720)]
+        {
+            assert_eq!(lines_of(text), Some(lines), "{text}");
+        }
+        assert_eq!(lines_of("big"), None);
+        assert_eq!(lines_of("1920x"), None);
+    }
+}
