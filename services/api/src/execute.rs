@@ -115,13 +115,27 @@ impl App {
         });
         let found = match open {
             Some(task) => Some(task),
-            None => self.task_in_log(executed, wanted).await?,
+            None => self.task_in_log(executed, |event| wanted.found_in(event)).await?,
         };
         found.ok_or_else(|| Problem::internal("a command made no task"))
     }
 
+    /// The batch that a command made; it may have ended already.
+    pub(crate) async fn batch_of(&self, executed: &Executed) -> Result<TaskId, Problem> {
+        let batch = |event: &Event| match event {
+            Event::BatchPlanned(batch) => Some(batch.task_id),
+            _ => None,
+        };
+        let found = self.task_in_log(executed, batch).await?;
+        found.ok_or_else(|| Problem::internal("a command made no batch"))
+    }
+
     /// A repeated command's task may have ended since, but its events are still there.
-    async fn task_in_log(&self, executed: &Executed, wanted: &Wanted) -> Result<Option<TaskId>, Problem> {
+    async fn task_in_log(
+        &self,
+        executed: &Executed,
+        is_it: impl Fn(&Event) -> Option<TaskId>,
+    ) -> Result<Option<TaskId>, Problem> {
         let Executed { receipt, command } = executed;
         let from = receipt.version.saturating_sub(EVENTS_OF_A_COMMAND);
         let limit = i64::try_from(receipt.version - from).unwrap_or(i64::MAX);
@@ -131,7 +145,7 @@ impl App {
             if Origin::of(recorded)?.command_id.as_deref() != Some(&command) {
                 return Ok(None);
             }
-            if let Some(task) = wanted.found_in(&recorded.event) {
+            if let Some(task) = is_it(&recorded.event) {
                 return Ok(Some(task));
             }
         }

@@ -324,6 +324,8 @@ pub struct Generate {
     pub shots: Option<Vec<ShotId>>,
     /// In which case.
     pub only: Only,
+    /// How to make them, each of them so.
+    pub parameters: Parameters,
 }
 
 /// Which takes are made when many are asked for.

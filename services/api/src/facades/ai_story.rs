@@ -129,7 +129,7 @@ async fn update_shot(
     let patch = ShotPatch {
         prompt: fields.text(&["prompt"]),
         narration: fields.text(&["narration"]),
-        transition: fields.text(&["transition"]).and_then(|name| transition_named(&name)),
+        transition: fields.text(&["transition"]).and_then(|name| transition_named(&name)).map(Some),
         ..ShotPatch::default()
     };
     if patch.prompt.is_some() {
@@ -170,8 +170,14 @@ async fn preview(
 }
 
 async fn all(State(app): State<Arc<App>>, base: Base, caller: Caller) -> Result<Json<Answer>, Problem> {
-    let filter =
-        Filter { owners: caller.identity.owners(), text: None, status: None, before: None, limit: LISTED };
+    let filter = Filter {
+        owners: caller.identity.owners(),
+        text: None,
+        status: None,
+        deleted: false,
+        before: None,
+        limit: LISTED,
+    };
     let stories = projects::list(&app.api.pool, &filter).await?;
     let ids: Vec<ProjectId> = stories.iter().map(|story| story.id).collect();
     let films = tasks::newest(&app.api.pool, &ids, Kind::Film).await?;

@@ -73,7 +73,7 @@ impl App {
         kind: Kind,
         parameters: Parameters,
     ) -> Result<TaskId, Problem> {
-        let command = Command::GenerateTake { shot: shot.id, kind, parameters };
+        let command = Command::GenerateTake { shot: shot.id, kind, parameters, candidates: 1 };
         let executed = self.execute(caller, shot.project_id, command, NO_DIGEST).await?;
         self.task_of(&executed, &Wanted { kind, shot: Some(shot.id), parameters: None }).await
     }

@@ -54,6 +54,13 @@ impl Fields {
         let count = number.map(|number| number as u32).ok_or_else(invalid)?;
         Ok(Some(count).filter(|count| *count > 0))
     }
+
+    /// A number. What is none is a bad request.
+    pub(super) fn number(&self, name: &str) -> Result<Option<f64>, Problem> {
+        let number = |text: String| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        let invalid = || Problem::bad_request("invalid", format!("{name}: must be a number"));
+        self.text(&[name]).map(|text| number(text).ok_or_else(invalid)).transpose()
+    }
 }
 
 fn is_given(value: &Value) -> bool {

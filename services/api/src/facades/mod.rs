@@ -5,6 +5,7 @@ mod ai_story;
 mod edit;
 mod fields;
 mod server;
+mod web;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ const TITLE_LIMIT: usize = 24;
 
 /// The addresses of all façades.
 pub(crate) fn routes() -> Router<Arc<App>> {
-    ai_story::routes().merge(server::routes()).layer(from_fn(check_target))
+    ai_story::routes().merge(server::routes()).merge(web::routes()).layer(from_fn(check_target))
 }
 
 async fn check_target(request: Request, next: Next) -> Response {
@@ -38,7 +39,7 @@ async fn check_target(request: Request, next: Next) -> Response {
 }
 
 /// Answers with a problem in a façade's own words. What those clients did wrong is 400 or 404 to them.
-fn in_own_words(mut response: Response, words: fn(StatusCode, &Problem) -> Value) -> Response {
+fn in_own_words(mut response: Response, words: impl FnOnce(StatusCode, &Problem) -> Value) -> Response {
     let Some(problem) = Problem::take_from(response.extensions_mut()) else { return response };
     let status = match problem.status {
         StatusCode::CONFLICT

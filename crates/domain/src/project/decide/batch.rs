@@ -7,7 +7,7 @@ use crate::project::command::{Generate, Only, Parameters};
 use crate::project::error::ProjectError;
 use crate::project::event::{CancelReason, Event, TaskCancelled};
 use crate::project::state::{Batch, Project, Shot, Task};
-use crate::project::workflow;
+use crate::project::{limits, workflow};
 
 /// The kinds of takes, in the order in which they build on each other.
 const TAKES: [Kind; 3] = [Kind::Image, Kind::Video, Kind::Tts];
@@ -61,14 +61,19 @@ impl Project {
     /// Queues what is wanted; what is being made already counts as well.
     pub(super) fn generate_many(&self, wanted: &Generate, ids: &mut NewIds) -> Decision {
         self.check_generate(wanted)?;
+        limits::check_parameters(&wanted.parameters)?;
         let to_make = self.to_make(wanted);
         let mut after = self.clone();
         let (mut events, mut children) = (Vec::new(), Vec::new());
         for (shot, kind) in &to_make {
-            let open = after.open_task(*shot, *kind).map(|(id, _)| id);
+            // What is being made in another way than is wanted now gives place to it.
+            let is_wanted = |task: &Task| {
+                wanted.parameters == Parameters::default() || task.parameters == wanted.parameters
+            };
+            let open = after.open_task(*shot, *kind).filter(|(_, task)| is_wanted(task)).map(|(id, _)| id);
             let news = match open {
                 Some(_) => Vec::new(),
-                None => after.made_again(*shot, *kind, wanted.only, ids),
+                None => after.made_again(*shot, *kind, wanted, ids),
             };
             children.extend(open);
             children.extend(workflow::made_by(&news, *kind));
@@ -96,16 +101,16 @@ impl Project {
         Ok(())
     }
 
-    fn made_again(&self, shot: ShotId, kind: Kind, only: Only, ids: &mut NewIds) -> Vec<Event> {
+    fn made_again(&self, shot: ShotId, kind: Kind, wanted: &Generate, ids: &mut NewIds) -> Vec<Event> {
         let Some(shot) = self.shot(shot) else { return Vec::new() };
-        if only == Only::Failed {
+        if wanted.only == Only::Failed {
             let failed = self.failed_task(shot.id, kind);
             return failed.and_then(|task| self.retry_task(task, ids).ok()).unwrap_or_default();
         }
-        let mut parameters = Parameters::default();
+        let mut parameters = wanted.parameters.clone();
         // The same content with the same seed would come to the same picture.
         let is_as_it_should = shot.take(kind).is_some() && !self.is_stale(shot, kind);
-        if kind != Kind::Tts && is_as_it_should {
+        if kind != Kind::Tts && is_as_it_should && parameters.seed.is_none() {
             parameters.seed = Some(ids.next_seed());
         }
         self.queue_take(shot, kind, &parameters, ids)

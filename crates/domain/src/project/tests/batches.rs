@@ -3,12 +3,17 @@
 use super::telling::{Telling, locked, narration, prompt, render, video_on};
 use crate::ids::ShotId;
 use crate::job::Kind;
-use crate::project::{Command, Generate, Lifecycle, Only, ProjectError, limits};
+use crate::project::{Command, Generate, Lifecycle, Only, Parameters, ProjectError, limits};
 use crate::settings::Settings;
 use chrono::TimeDelta;
 
 fn many(kinds: &[Kind], only: Only) -> Command {
-    Command::Generate(Generate { kinds: kinds.to_vec(), shots: None, only })
+    Command::Generate(Generate {
+        kinds: kinds.to_vec(),
+        shots: None,
+        only,
+        parameters: Parameters::default(),
+    })
 }
 
 #[test]
@@ -62,7 +67,12 @@ fn locked_shots_are_left_out_unless_they_are_named() {
     told.edit(1, locked(true));
     assert_eq!(told.when(many(&[Kind::Image], Only::All)), ["TaskQueued image 2", "BatchPlanned of 1"]);
     let named = |shot| {
-        Command::Generate(Generate { kinds: vec![Kind::Image], shots: Some(vec![shot]), only: Only::All })
+        Command::Generate(Generate {
+            kinds: vec![Kind::Image],
+            shots: Some(vec![shot]),
+            only: Only::All,
+            parameters: Parameters::default(),
+        })
     };
     assert_eq!(told.refused(named(told.shot_id(1))), ProjectError::ShotLocked);
     let stranger = ShotId(uuid::Uuid::from_u128(404));
@@ -145,4 +155,20 @@ fn a_project_comes_back_out_of_the_trash_for_30_days() {
     assert_eq!(told.refused(Command::UndeleteProject), ProjectError::TrashExpired);
     assert!(told.when(Command::PurgeProject).is_empty());
     assert_eq!(told.refused(render()), ProjectError::Deleted);
+}
+
+#[test]
+fn a_batch_makes_everything_in_the_way_that_is_wanted() {
+    let mut told = Telling::complete(&["One.", "Two."], Settings::default());
+    let parameters = Parameters { voice: Some("amy".to_owned()), speed: Some(1.5), ..Parameters::default() };
+    let wanted = |parameters: &Parameters| {
+        let parameters = parameters.clone();
+        Command::Generate(Generate { kinds: vec![Kind::Tts], shots: None, only: Only::All, parameters })
+    };
+    told.when(wanted(&Parameters::default()));
+    told.when(wanted(&parameters));
+    let open: Vec<_> = told.project.open_tasks().map(|(_, task)| task.parameters.clone()).collect();
+    assert_eq!(open, [parameters.clone(), parameters.clone()], "the others gave place");
+    let refused = told.refused(wanted(&Parameters { speed: Some(9.0), ..parameters }));
+    assert!(matches!(refused, ProjectError::Invalid { field: "speed", .. }));
 }

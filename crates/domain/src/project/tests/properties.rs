@@ -192,7 +192,9 @@ impl History {
                 let parameters = Parameters { seed, ..Parameters::default() };
                 Command::GenerateTake { shot: self.shot(shot), kind, parameters, candidates }
             }
-            Step::GenerateMany { kinds, only } => Command::Generate(Generate { kinds, shots: None, only }),
+            Step::GenerateMany { kinds, only } => {
+                Command::Generate(Generate { kinds, shots: None, only, parameters: Parameters::default() })
+            }
             Step::RetryFailed => Command::RetryFailed,
             Step::Storyboard { force, shot_count } => Command::MakeStoryboard { force, shot_count },
             Step::Add { .. }

@@ -300,6 +300,21 @@ pub async fn of_project(
     rows.iter().map(|row| from_json(row)).collect()
 }
 
+/// The newest task of a project that is no part of a batch.
+pub async fn latest(pool: &PgPool, project: ProjectId) -> Result<Option<TaskRow>, PostgresError> {
+    let row: Option<String> = sqlx::query_scalar(
+        "SELECT row_to_json(t)::text FROM tasks t WHERE project_id = $1 AND NOT EXISTS ( \
+           SELECT 1 FROM tasks b CROSS JOIN LATERAL json_array_elements_text(b.children) AS child(id) \
+           WHERE b.project_id = $1 AND b.children IS NOT NULL AND child.id::uuid = t.id) \
+         ORDER BY created_at DESC, id DESC LIMIT 1",
+    )
+    .bind(project.0)
+    .fetch_optional(pool)
+    .await
+    .map_err(PostgresError::during("find the newest task"))?;
+    row.as_deref().map(from_json).transpose()
+}
+
 /// The newest task of a kind of each of these projects that has one.
 pub async fn newest(
     pool: &PgPool,

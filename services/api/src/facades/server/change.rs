@@ -134,7 +134,7 @@ pub(super) async fn revise_shot(
         title: fields.text(&["title"]),
         prompt: fields.text(&["prompt"]),
         narration: fields.text(&["narration"]).or_else(|| fields.text(DESCRIPTION)),
-        transition: transition.and_then(|name| transition_named(&name)),
+        transition: transition.and_then(|name| transition_named(&name)).map(Some),
         ..ShotPatch::default()
     };
     let task = app.redo_shot(caller, &row, patch).await?;
@@ -212,9 +212,7 @@ pub(super) async fn tts(
     fields: Fields,
 ) -> Answer {
     app.project_row(id).await?;
-    let speed = fields.text(&["speed"]).map(|speed| speed.parse::<f64>()).transpose();
-    let speed =
-        speed.map_err(|_| Problem::bad_request("invalid", "speed: must be a number from 0.5 to 2"))?;
+    let speed = fields.number("speed")?;
     // Providers take the name of a language for its own voice, and so they do with names they do not know.
     let voice = fields.text(&["voice"]).or_else(|| fields.text(&["lang"]));
     let parameters = Parameters { voice, speed, ..Parameters::default() };

@@ -4,9 +4,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use domain::asset::Asset;
 use domain::ids::{ProjectId, TaskId};
 use domain::job::{FilmOutput, Kind};
-use domain::project::{Take, TakeMade};
+use domain::project::{ProjectError, Take, TakeMade};
 use infra::postgres::views::films::{self, FilmRow};
-use infra::postgres::views::projects::ProjectRow;
+use infra::postgres::views::projects::{self, ProjectRow};
 use infra::postgres::views::shots::{self, ShotRow};
 use infra::postgres::views::tasks::{TaskRow, TaskStatus};
 use serde_json::{Value, json};
@@ -25,15 +25,20 @@ pub(super) struct View {
     base: Base,
 }
 
-/// A task by itself.
+/// A task by itself, also of a project that was deleted: whoever watches it sees how it ended.
 pub(super) async fn task(app: &App, task: TaskId, base: &Base) -> Result<Value, Problem> {
     let row = app.task_row(task).await?;
-    Ok(View::load(app, row.project_id, base).await?.task(&row))
+    let project = projects::find(&app.api.pool, row.project_id).await?.ok_or(ProjectError::NotFound)?;
+    Ok(View::of(app, project, base).await?.task(&row))
 }
 
 impl View {
     pub(super) async fn load(app: &App, id: ProjectId, base: &Base) -> Result<Self, Problem> {
-        let project = app.project_row(id).await?;
+        Self::of(app, app.project_row(id).await?, base).await
+    }
+
+    async fn of(app: &App, project: ProjectRow, base: &Base) -> Result<Self, Problem> {
+        let id = project.id;
         let shots = shots::of_project(&app.api.pool, id).await?;
         let film = films::newest(&app.api.pool, id).await?;
         let shot_count = match u32::try_from(shots.len()).unwrap_or(u32::MAX) {
