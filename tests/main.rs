@@ -26,6 +26,7 @@ mod projection;
 mod render;
 mod results;
 mod speech;
+mod takes;
 mod tidy;
 mod transfer;
 mod webhooks;

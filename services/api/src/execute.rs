@@ -115,27 +115,27 @@ impl App {
         });
         let found = match open {
             Some(task) => Some(task),
-            None => self.task_in_log(executed, |event| wanted.found_in(event)).await?,
+            None => self.in_log(executed, |event| wanted.found_in(event)).await?,
         };
         found.ok_or_else(|| Problem::internal("a command made no task"))
     }
 
-    /// The batch that a command made; it may have ended already.
+    /// The batch that a command put together.
     pub(crate) async fn batch_of(&self, executed: &Executed) -> Result<TaskId, Problem> {
         let batch = |event: &Event| match event {
             Event::BatchPlanned(batch) => Some(batch.task_id),
             _ => None,
         };
-        let found = self.task_in_log(executed, batch).await?;
-        found.ok_or_else(|| Problem::internal("a command made no batch"))
+        self.in_log(executed, batch).await?.ok_or_else(|| Problem::internal("a command made no batch"))
     }
 
-    /// A repeated command's task may have ended since, but its events are still there.
-    async fn task_in_log(
+    /// What is looked for in the events of a command. What a repeated one made may be gone from the state,
+    /// but its events are still there.
+    pub(crate) async fn in_log<T>(
         &self,
         executed: &Executed,
-        is_it: impl Fn(&Event) -> Option<TaskId>,
-    ) -> Result<Option<TaskId>, Problem> {
+        found_in: impl Fn(&Event) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
         let Executed { receipt, command } = executed;
         let from = receipt.version.saturating_sub(EVENTS_OF_A_COMMAND);
         let limit = i64::try_from(receipt.version - from).unwrap_or(i64::MAX);
@@ -145,8 +145,8 @@ impl App {
             if Origin::of(recorded)?.command_id.as_deref() != Some(&command) {
                 return Ok(None);
             }
-            if let Some(task) = is_it(&recorded.event) {
-                return Ok(Some(task));
+            if let Some(found) = found_in(&recorded.event) {
+                return Ok(Some(found));
             }
         }
         Ok(None)

@@ -1,6 +1,8 @@
 //! The shapes that leave the system: `lowerCamelCase`, times in UTC with milliseconds, media as absolute
 //! URLs.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use domain::asset::Asset;
 use domain::ids::{ProjectId, ShotId, TakeId, TaskId};
@@ -11,6 +13,7 @@ use infra::postgres::tail::rfc3339_millis;
 use infra::postgres::views::films::FilmRow;
 use infra::postgres::views::projects::ProjectRow;
 use infra::postgres::views::shots::{ShotRow, Stale};
+use infra::postgres::views::takes::TakeRow;
 use infra::postgres::views::tasks::{TaskRow, TaskStatus};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -60,6 +63,12 @@ pub(crate) struct ProjectSummary {
     progress: Progress,
     /// What it has cost so far; the built-in providers cost nothing.
     cost: f64,
+    /// The user's own music; the film has it while `settings.music` is `own`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    music: Option<Media>,
+    /// When it went to the trash.
+    #[serde(serialize_with = "optional_millis", skip_serializing_if = "Option::is_none")]
+    deleted_at: Option<DateTime<Utc>>,
     #[serde(serialize_with = "rfc3339_millis")]
     created_at: DateTime<Utc>,
     #[serde(serialize_with = "rfc3339_millis")]
@@ -99,7 +108,7 @@ impl Progress {
 
 impl ProjectSummary {
     /// The shape of a row; `stage` is the first kind of work that is still open.
-    pub(crate) fn of(row: ProjectRow, stage: Option<Kind>) -> Self {
+    pub(crate) fn of(row: ProjectRow, stage: Option<Kind>, base: &Base) -> Self {
         Self {
             id: row.id,
             version: row.version,
@@ -111,6 +120,8 @@ impl ProjectSummary {
             status: row.status,
             progress: Progress::of(row.tasks_total, row.tasks_open, stage),
             cost: 0.0,
+            music: row.music.map(|asset| Media::of(&asset, base)),
+            deleted_at: row.deleted_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -224,6 +235,70 @@ impl Shot {
     }
 }
 
+/// A picture, clip or voice that a shot had at some time.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Take)]
+pub(crate) struct ShotTake {
+    id: TakeId,
+    shot_id: ShotId,
+    /// The task that made it; absent for what was uploaded, copied or brought from elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_id: Option<TaskId>,
+    kind: Kind,
+    /// Whether the shot uses it.
+    chosen: bool,
+    /// Whether its media was given up, so that there is no `url`.
+    expired: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    size_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_seconds: Option<f64>,
+    /// Who made it; `upload` when the user did.
+    provider: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u32>,
+    parameters: Parameters,
+    /// How long it took, in seconds; 0 when it was there already.
+    seconds: f64,
+    /// In the currency of the providers' prices.
+    cost: f64,
+    /// Why it is not as good as what was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    degraded: Option<String>,
+    #[serde(serialize_with = "rfc3339_millis")]
+    created_at: DateTime<Utc>,
+}
+
+impl ShotTake {
+    /// The shape of a row; `chosen` are the takes that the shot uses.
+    pub(crate) fn of(row: TakeRow, chosen: &[TakeId], base: &Base) -> Self {
+        let expired = row.expired_at.is_some();
+        Self {
+            id: row.id,
+            shot_id: row.shot_id,
+            task_id: row.task_id,
+            kind: row.kind,
+            chosen: chosen.contains(&row.id),
+            expired,
+            url: (!expired).then(|| base.media(&row.asset.key)),
+            size_bytes: row.asset.bytes,
+            duration_seconds: row.asset.duration_seconds,
+            provider: row.made_with.provider,
+            model: row.made_with.model.or_else(|| row.parameters.model.clone()),
+            seed: row.made_with.seed.or(row.parameters.seed),
+            parameters: row.parameters,
+            seconds: row.made_with.millis as f64 / 1_000.0,
+            cost: row.made_with.cost.unwrap_or(0.0),
+            degraded: row.made_with.degraded,
+            created_at: row.created_at,
+        }
+    }
+}
+
 /// A film.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -289,7 +364,8 @@ pub(crate) struct Task {
     #[schema(example = "generate_shot")]
     task_type: &'static str,
     status: TaskStatus,
-    /// 100 once it has succeeded, else 0: percentages travel on live streams only.
+    /// 100 once it has succeeded, else 0, and of a batch the share of its children that have succeeded: other
+    /// percentages travel on live streams only.
     progress: u8,
     /// Why it was cancelled or put off.
     message: String,
@@ -308,6 +384,9 @@ pub(crate) struct Task {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
     depends_on: Vec<TaskId>,
+    /// Of a batch, which has no job of its own and ends with them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    children: Option<Vec<TaskId>>,
     #[serde(serialize_with = "rfc3339_millis")]
     created_at: DateTime<Utc>,
     #[serde(serialize_with = "optional_millis", skip_serializing_if = "Option::is_none")]
@@ -379,6 +458,16 @@ impl TaskResult {
 }
 
 impl Task {
+    /// Its id, if it is a batch that goes on.
+    pub(crate) fn open_batch(&self) -> Option<TaskId> {
+        (self.children.is_some() && self.status.is_open()).then_some(self.id)
+    }
+
+    /// Says how far it is, if that is known.
+    pub(crate) fn set_progress(&mut self, known: &HashMap<TaskId, u8>) {
+        self.progress = known.get(&self.id).copied().unwrap_or(self.progress);
+    }
+
     /// The shape of a row.
     pub(crate) fn of(row: TaskRow, base: &Base) -> Self {
         let (provider, made_by) =
@@ -400,6 +489,7 @@ impl Task {
             result: row.result.map(|result| TaskResult::of(result, base)),
             error: row.error,
             depends_on: row.depends_on,
+            children: row.children,
             created_at: row.created_at,
             started_at: row.started_at,
             finished_at: row.finished_at,

@@ -27,6 +27,7 @@ mod room;
 mod router;
 mod serve;
 mod tls;
+mod upload;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};

@@ -72,7 +72,7 @@ impl App {
             let stage = self.stage(&row).await?;
             reads_left -= 1;
             if reads_left == 0 || projects::version(&self.api.pool, id).await? == Some(version) {
-                return Ok((version, Project { summary: ProjectSummary::of(row, stage), shots, film }));
+                return Ok((version, Project { summary: ProjectSummary::of(row, stage, base), shots, film }));
             }
         }
     }
@@ -122,9 +122,26 @@ impl App {
             if is_last {
                 open.extend(ended);
                 open.sort_by_key(|row| (row.created_at, row.id));
-                return Ok(open.into_iter().map(|row| Task::of(row, base)).collect());
+                return self.measured(open.into_iter().map(|row| Task::of(row, base)).collect()).await;
             }
         }
+    }
+
+    /// A task as it is shown.
+    pub(crate) async fn task(&self, id: TaskId, base: &Base) -> Result<Task, Problem> {
+        let task = Task::of(self.task_row(id).await?, base);
+        let mut measured = self.measured(vec![task]).await?;
+        measured.pop().ok_or_else(|| Problem::internal("a task was lost while it was measured"))
+    }
+
+    /// Tasks, with how far their batches are.
+    pub(crate) async fn measured(&self, mut shown: Vec<Task>) -> Result<Vec<Task>, Problem> {
+        let batches: Vec<TaskId> = shown.iter().filter_map(Task::open_batch).collect();
+        let progress = tasks::batch_progress(&self.api.pool, &batches).await?;
+        for task in &mut shown {
+            task.set_progress(&progress);
+        }
+        Ok(shown)
     }
 
     /// A task, of whatever project.

@@ -329,7 +329,7 @@ pub struct Generate {
 }
 
 /// Which takes are made when many are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Only {
     /// Those that are not there.

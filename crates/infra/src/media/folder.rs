@@ -29,7 +29,10 @@ pub struct ReceivedAsset {
     pub known: bool,
 }
 
-fn failed(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> MediaError + use<> {
+pub(super) fn failed(
+    operation: &'static str,
+    path: &Path,
+) -> impl FnOnce(std::io::Error) -> MediaError + use<> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     move |source| MediaError::Io { operation, name, source }
 }
@@ -65,6 +68,21 @@ impl MediaFolder {
         let found = tokio::task::spawn_blocking(look).await.map_err(std::io::Error::other);
         let disk = found.and_then(|looked| looked).map_err(failed("measure", &self.root))?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// Says that an asset is wanted: what was wanted lately is not collected.
+    pub async fn touch(&self, key: &AssetKey) -> Result<(), MediaError> {
+        let path = self.path(key);
+        let of = path.clone();
+        let touched = tokio::task::spawn_blocking(move || {
+            let file = std::fs::OpenOptions::new().append(true).open(&of)?;
+            file.set_modified(std::time::SystemTime::now())
+        });
+        touched.await.map_err(std::io::Error::other).flatten().map_err(failed("touch", &path))
+    }
+
+    pub(super) fn incoming_folder(&self) -> PathBuf {
+        self.root.join("incoming")
     }
 
     /// Whether the folder can be written to.
@@ -235,6 +253,6 @@ pub async fn digest(path: &Path) -> std::io::Result<(String, u64)> {
 }
 
 /// Makes a rename in this folder survive a power cut.
-async fn sync_folder(folder: &Path) -> std::io::Result<()> {
+pub(super) async fn sync_folder(folder: &Path) -> std::io::Result<()> {
     fs::File::open(folder).await?.sync_all().await
 }

@@ -1,8 +1,10 @@
 //! Stored media: content-addressed, written once.
 
 mod folder;
+mod incoming;
 
 pub use folder::{MediaFolder, ReceivedAsset, digest};
+pub use incoming::Incoming;
 
 /// Media could not be read or written.
 #[derive(Debug, thiserror::Error)]

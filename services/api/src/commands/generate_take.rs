@@ -32,6 +32,9 @@ pub(crate) struct ImageBody {
     steps: Option<u32>,
     #[schema(minimum = 0, maximum = 50)]
     cfg_scale: Option<f64>,
+    /// How many, each with a seed of its own; the first becomes the shot's own.
+    #[schema(minimum = 1, maximum = 4)]
+    candidates: Option<u32>,
 }
 
 /// How to make a clip.
@@ -52,6 +55,9 @@ pub(crate) struct VideoBody {
     /// In seconds.
     #[schema(minimum = 0.5, maximum = 600)]
     duration: Option<f64>,
+    /// How many, each with a seed of its own; the first becomes the shot's own.
+    #[schema(minimum = 1, maximum = 4)]
+    candidates: Option<u32>,
 }
 
 /// How to make a voice.
@@ -69,28 +75,38 @@ pub(crate) struct NarrationBody {
     speed: Option<f64>,
 }
 
-impl From<ImageBody> for Parameters {
+impl From<ImageBody> for Asked {
     fn from(body: ImageBody) -> Self {
-        let ImageBody { model, seed, steps, cfg_scale } = body;
-        Self { model, seed, steps, cfg_scale, ..Self::default() }
+        let ImageBody { model, seed, steps, cfg_scale, candidates } = body;
+        let parameters = Parameters { model, seed, steps, cfg_scale, ..Parameters::default() };
+        Self { parameters, candidates: candidates.unwrap_or(1) }
     }
 }
 
-impl From<VideoBody> for Parameters {
+impl From<VideoBody> for Asked {
     fn from(body: VideoBody) -> Self {
-        let VideoBody { model, seed, steps, cfg_scale, fps, duration } = body;
-        Self { model, seed, steps, cfg_scale, fps, duration_seconds: duration, ..Self::default() }
+        let VideoBody { model, seed, steps, cfg_scale, fps, duration, candidates } = body;
+        let duration_seconds = duration;
+        let parameters =
+            Parameters { model, seed, steps, cfg_scale, fps, duration_seconds, ..Parameters::default() };
+        Self { parameters, candidates: candidates.unwrap_or(1) }
     }
 }
 
-impl From<NarrationBody> for Parameters {
+impl From<NarrationBody> for Asked {
     fn from(body: NarrationBody) -> Self {
         let NarrationBody { model, voice, speed } = body;
-        Self { model, voice, speed, ..Self::default() }
+        Self { parameters: Parameters { model, voice, speed, ..Parameters::default() }, candidates: 1 }
     }
 }
 
-/// 202 with the task that makes the new picture.
+/// What is asked for, whatever the kind.
+struct Asked {
+    parameters: Parameters,
+    candidates: u32,
+}
+
+/// 202 with the task that makes the new picture; with several candidates, the batch of their tasks.
 #[utoipa::path(
     post, path = "/v1/projects/{project}/shots/{shot}/image", tag = "shots", operation_id = "generateImage",
     summary = "Make a shot's picture again", params(Caller), request_body = Option<ImageBody>,
@@ -109,7 +125,7 @@ pub(crate) async fn image(
     generate(state, ids, base, caller, Kind::Image, body).await
 }
 
-/// 202 with the task that makes the new clip.
+/// 202 with the task that makes the new clip; with several candidates, the batch of their tasks.
 #[utoipa::path(
     post, path = "/v1/projects/{project}/shots/{shot}/video", tag = "shots", operation_id = "generateVideo",
     summary = "Make a shot's clip again", params(Caller), request_body = Option<VideoBody>,
@@ -147,7 +163,7 @@ pub(crate) async fn narration(
     generate(state, ids, base, caller, Kind::Tts, body).await
 }
 
-async fn generate<B: Into<Parameters>>(
+async fn generate<B: Into<Asked>>(
     State(app): State<Arc<App>>,
     Path((project, shot)): Path<(ProjectId, ShotId)>,
     base: Base,
@@ -155,8 +171,13 @@ async fn generate<B: Into<Parameters>>(
     kind: Kind,
     body: Json<B>,
 ) -> Result<Response, Problem> {
-    let command = Command::GenerateTake { shot, kind, parameters: body.value.into(), candidates: 1 };
+    let Asked { parameters, candidates } = body.value.into();
+    let command = Command::GenerateTake { shot, kind, parameters, candidates };
     let executed = app.execute(&caller, project, command, body.digest).await?;
-    let task = app.task_of(&executed, &Wanted { kind, shot: Some(shot), parameters: None }).await?;
+    let task = if candidates > 1 {
+        app.batch_of(&executed).await?
+    } else {
+        app.task_of(&executed, &Wanted { kind, shot: Some(shot), parameters: None }).await?
+    };
     task_answer(&app, StatusCode::ACCEPTED, task, executed.receipt.version, &base).await
 }

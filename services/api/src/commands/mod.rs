@@ -1,22 +1,31 @@
 //! What changes something: one use case a file.
 
+pub(crate) mod add_shot;
 pub(crate) mod create_project;
 pub(crate) mod create_webhook;
 pub(crate) mod delete_project;
 pub(crate) mod drain_worker;
 pub(crate) mod end_task;
+pub(crate) mod generate_many;
 pub(crate) mod generate_take;
 pub(crate) mod import_project;
+pub(crate) mod make_storyboard;
+pub(crate) mod order_shots;
 pub(crate) mod pause_queue;
 pub(crate) mod redeliver;
+pub(crate) mod remove_shot;
 pub(crate) mod render_film;
 pub(crate) mod replay_dead_letter;
 pub(crate) mod restore;
 pub(crate) mod revise_project;
 pub(crate) mod revise_shot;
 pub(crate) mod revise_webhook;
+pub(crate) mod select_take;
 pub(crate) mod session;
 pub(crate) mod ticket;
+pub(crate) mod undelete_project;
+pub(crate) mod upload_image;
+pub(crate) mod upload_music;
 
 use std::sync::Arc;
 
@@ -28,7 +37,7 @@ use domain::ids::TaskId;
 use crate::App;
 use crate::caller::etag;
 use crate::extract::Base;
-use crate::json::{Changed, Task};
+use crate::json::Changed;
 use crate::problem::Problem;
 
 /// The answer that tells of a task: its present state, and where to ask again.
@@ -39,8 +48,8 @@ async fn task_answer(
     version: u64,
     base: &Base,
 ) -> Result<Response, Problem> {
-    let row = app.task_row(task).await?;
-    let body = Changed { item: Task::of(row, base), project_version: version };
+    let item = app.task(task, base).await?;
+    let body = Changed { item, project_version: version };
     let headers = [(LOCATION, format!("/v1/tasks/{task}")), etag(version)];
     Ok((status, headers, axum::Json(body)).into_response())
 }

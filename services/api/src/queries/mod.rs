@@ -2,6 +2,7 @@
 
 pub(crate) mod dead_letters;
 pub(crate) mod documentation;
+pub(crate) mod estimate;
 pub(crate) mod export;
 pub(crate) mod film;
 pub(crate) mod film_download;
@@ -13,6 +14,7 @@ pub(crate) mod projects;
 pub(crate) mod queues;
 pub(crate) mod session;
 pub(crate) mod shots;
+pub(crate) mod takes;
 pub(crate) mod tasks;
 pub(crate) mod webhooks;
 pub(crate) mod workers;

@@ -61,6 +61,6 @@ impl App {
         let Past { state: _, project, shots, film, stage } = past;
         let film = film.map(|(film, millis)| Film::of(film, project.film_stale, millis, base));
         let shots = shots.into_iter().map(|row| Shot::of(row, base)).collect();
-        Ok(Project { summary: ProjectSummary::of(project, stage), shots, film })
+        Ok(Project { summary: ProjectSummary::of(project, stage, base), shots, film })
     }
 }

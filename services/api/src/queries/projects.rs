@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use crate::App;
 use crate::auth::Identity;
 use crate::cursor;
-use crate::extract::{Query, page_limit};
+use crate::extract::{Base, Query, page_limit};
 use crate::json::{Page, ProjectSummary};
 use crate::problem::Problem;
 
@@ -33,7 +33,8 @@ pub(crate) struct Parameters {
     /// Text in the title or the story.
     #[param(max_length = 200)]
     q: Option<String>,
-    #[param(pattern = "^(created|storyboard|generating|ready|failed)$")]
+    /// `deleted` lists the trash.
+    #[param(pattern = "^(created|storyboard|generating|ready|failed|deleted)$")]
     status: Option<String>,
     /// Newest first.
     #[param(pattern = "^createdAt$")]
@@ -59,6 +60,7 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     identity: Identity,
     Query(parameters): Query<Parameters>,
+    base: Base,
 ) -> Result<axum::Json<Page<ProjectSummary>>, Problem> {
     let limit = page_limit(parameters.limit)?;
     let mut rows = projects::list(&app.api.pool, &filter(&identity, parameters, limit + 1)?).await?;
@@ -67,14 +69,14 @@ pub(crate) async fn list(
     rows.truncate(page);
     let last = rows.last().filter(|_| more);
     let next_cursor = last.map(|row| cursor::encode(row.created_at, row.id.0));
-    let summary = |row: ProjectRow| summary(&app, row);
+    let summary = |row: ProjectRow| summary(&app, row, &base);
     let items = futures::stream::iter(rows).map(summary).buffered(LOOKS).try_collect().await?;
     Ok(axum::Json(Page { items, next_cursor }))
 }
 
-async fn summary(app: &App, row: ProjectRow) -> Result<ProjectSummary, Problem> {
+async fn summary(app: &App, row: ProjectRow, base: &Base) -> Result<ProjectSummary, Problem> {
     let stage = app.stage(&row).await?;
-    Ok(ProjectSummary::of(row, stage))
+    Ok(ProjectSummary::of(row, stage, base))
 }
 
 fn filter(identity: &Identity, parameters: Parameters, limit: i64) -> Result<Filter, Problem> {

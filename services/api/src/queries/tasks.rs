@@ -50,7 +50,7 @@ pub(crate) async fn list(
     rows.truncate(page);
     let last = rows.last().filter(|_| more);
     let next_cursor = last.map(|row| cursor::encode(row.created_at, row.id.0));
-    let items = rows.into_iter().map(|row| Task::of(row, &base)).collect();
+    let items = app.measured(rows.into_iter().map(|row| Task::of(row, &base)).collect()).await?;
     Ok(axum::Json(Page { items, next_cursor }))
 }
 
@@ -64,5 +64,5 @@ pub(crate) async fn get(
     Path(task): Path<TaskId>,
     base: Base,
 ) -> Result<axum::Json<Task>, Problem> {
-    Ok(axum::Json(Task::of(app.task_row(task).await?, &base)))
+    Ok(axum::Json(app.task(task, &base).await?))
 }

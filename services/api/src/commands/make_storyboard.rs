@@ -1,0 +1,52 @@
+//! `POST /v1/projects/{id}/storyboard`: make the storyboard again.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::ids::ProjectId;
+use domain::job::Kind;
+use domain::project::Command;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::task_answer;
+use crate::App;
+use crate::caller::Caller;
+use crate::execute::Wanted;
+use crate::extract::{Base, Json, Path};
+use crate::json::{Changed, Task};
+use crate::problem::Problem;
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = StoryboardParameters, example = json!({ "force": false }))]
+pub(crate) struct Body {
+    /// True keeps no shot, not even those that are locked, edited or added by hand.
+    force: Option<bool>,
+    /// As before when absent.
+    #[schema(minimum = 1, maximum = 200)]
+    shot_count: Option<u32>,
+}
+
+/// 202 with the task; an open one that asks for the same is answered again.
+#[utoipa::path(
+    post, path = "/v1/projects/{project}/storyboard", tag = "projects", operation_id = "makeStoryboard",
+    summary = "Make the storyboard again", params(Caller), request_body = Option<Body>,
+    responses((status = 202, description = "The task that makes it", body = Changed<Task>, headers(("Location"), ("ETag")))),
+)]
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    Path(project): Path<ProjectId>,
+    base: Base,
+    caller: Caller,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
+    let Json { value: Body { force, shot_count }, digest } = body;
+    let command = Command::MakeStoryboard { force: force.unwrap_or(false), shot_count };
+    let executed = app.execute(&caller, project, command, digest).await?;
+    let wanted = Wanted { kind: Kind::Storyboard, shot: None, parameters: None };
+    let task = app.task_of(&executed, &wanted).await?;
+    task_answer(&app, StatusCode::ACCEPTED, task, executed.receipt.version, &base).await
+}

@@ -1,0 +1,52 @@
+//! `PUT /v1/projects/{id}/shots/order`: put the shots into another order.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::ids::{ProjectId, ShotId};
+use domain::project::Command;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::caller::{Caller, etag};
+use crate::extract::{Base, Json, Path};
+use crate::json::Shot;
+use crate::problem::Problem;
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ShotOrder)]
+pub(crate) struct Body {
+    /// Every shot of the project, once.
+    #[schema(max_items = 200)]
+    shots: Vec<ShotId>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OrderedShots)]
+struct Ordered {
+    shots: Vec<Shot>,
+    project_version: u64,
+}
+
+/// 200 with the shots in their new order.
+#[utoipa::path(
+    put, path = "/v1/projects/{project}/shots/order", tag = "shots", operation_id = "orderShots",
+    summary = "Put the shots into another order", params(Caller), request_body = Body,
+    responses((status = 200, description = "The shots in that order", body = Ordered, headers(("ETag")))),
+)]
+pub(crate) async fn put(
+    State(app): State<Arc<App>>,
+    Path(project): Path<ProjectId>,
+    base: Base,
+    caller: Caller,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
+    let command = Command::OrderShots { shots: body.value.shots };
+    let version = app.execute(&caller, project, command, body.digest).await?.receipt.version;
+    let body = Ordered { shots: app.shots(project, &base).await?, project_version: version };
+    Ok(([etag(version)], axum::Json(body)).into_response())
+}

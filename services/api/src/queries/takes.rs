@@ -1,0 +1,64 @@
+//! `GET /v1/projects/{id}/shots/{shotId}/takes`: every picture, clip and voice that a shot ever had.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domain::ids::{ProjectId, ShotId, TakeId};
+use infra::postgres::views::{shots, takes};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::App;
+use crate::cursor;
+use crate::extract::{Base, MinVersion, Path, Query, page_limit};
+use crate::json::{Page, ShotTake};
+use crate::problem::Problem;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+    /// Items of a page, 1 to 200; 50 when absent.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<i64>,
+}
+
+/// One page, oldest first.
+#[utoipa::path(
+    get, path = "/v1/projects/{project}/shots/{shot}/takes", tag = "shots", operation_id = "listTakes",
+    summary = "Every take that a shot ever had", params(Parameters, MinVersion),
+    responses(
+        (status = 200, description = "One page, oldest first", body = Page<ShotTake>),
+        (status = 400, description = "invalid_cursor"),
+        (status = 422, description = "invalid"),
+    ),
+)]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Path((project, shot)): Path<(ProjectId, ShotId)>,
+    Query(parameters): Query<Parameters>,
+    base: Base,
+    at: MinVersion,
+) -> Result<axum::Json<Page<ShotTake>>, Problem> {
+    let limit = page_limit(parameters.limit)?;
+    let after = parameters.cursor.as_deref().map(cursor::decode).transpose()?;
+    let after = after.map(|(at, id)| (at, TakeId(id)));
+    app.project_row_at(project, at).await?;
+    let chosen = chosen(&app, project, shot).await?;
+    let mut rows = takes::of_shot(&app.api.pool, shot, after, limit + 1).await?;
+    let page = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > page;
+    rows.truncate(page);
+    let last = rows.last().filter(|_| more);
+    let next_cursor = last.map(|row| cursor::encode(row.created_at, row.id.0));
+    let items = rows.into_iter().map(|row| ShotTake::of(row, &chosen, &base)).collect();
+    Ok(axum::Json(Page { items, next_cursor }))
+}
+
+/// The takes that the shot uses.
+async fn chosen(app: &App, project: ProjectId, shot: ShotId) -> Result<Vec<TakeId>, Problem> {
+    let mut rows = shots::of_project(&app.api.pool, project).await?.into_iter();
+    let row = rows.find(|row| row.id == shot).ok_or(domain::project::ProjectError::ShotNotFound)?;
+    Ok([row.image, row.video, row.voice].into_iter().flatten().map(|take| take.id).collect())
+}
