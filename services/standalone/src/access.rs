@@ -16,7 +16,7 @@ use crate::exit::Failed;
 /// How the API is reached.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ReachArgs {
-    /// Where callers reach us, like https://films.example; as they asked when not given.
+    /// Where callers reach us, like `https://films.example`; as they asked when not given.
     #[arg(long, env = "STORYTOVIDEO_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
     /// Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
@@ -61,7 +61,7 @@ pub(crate) struct AccessArgs {
     /// How long a session lasts, in minutes.
     #[arg(long, env = "STORYTOVIDEO_AUTH_SESSION_MINUTES", default_value_t = 480, value_parser = clap::value_parser!(u64).range(1..=1440), value_name = "MINUTES")]
     auth_session_minutes: u64,
-    /// Let clients that send no header put an API key first in the path: /k/<key>/…
+    /// Let clients that send no header put an API key first in the path: `/k/<key>/…`
     #[arg(long, env = "STORYTOVIDEO_AUTH_PATH_KEYS", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", value_name = "BOOL")]
     auth_path_keys: bool,
     /// Networks whose callers need no credentials.
