@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Far longer than anything takes on a busy machine; only a failing test waits so long.
-pub(crate) const LONG: Duration = Duration::from_secs(120);
+pub(crate) const LONG: Duration = Duration::from_secs(240);
 const LOOK_EVERY: Duration = Duration::from_millis(15);
 
 /// Looks until there is something to answer. When `limit` passes, the test fails with what was seen last.
