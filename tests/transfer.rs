@@ -40,7 +40,7 @@ async fn get_json(world: &World, path: &str) -> Value {
 
 async fn import(world: &World, archive: Vec<u8>) -> (StatusCode, Value) {
     let request = Request::post("/v1/projects/import").header("host", "localhost");
-    let request = request.header("content-type", "application/zip").header("idempotency-key", "the import");
+    let request = request.header("content-type", "application/zip").header("idempotency-key", "the-import");
     let (status, body) = ask(world, request.body(Body::from(archive)).unwrap()).await;
     (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
 }
