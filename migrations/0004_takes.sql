@@ -16,9 +16,3 @@ ALTER TABLE projects
     ADD COLUMN music json;
 UPDATE projects SET deleted_at = updated_at WHERE deleted;
 CREATE INDEX projects_in_trash ON projects (created_at DESC, id DESC) WHERE deleted AND NOT purged;
-
--- Media that nothing named when it was last looked at, and since when. Not a projection: a note of the collector's.
-CREATE TABLE media_marks (
-    key       text PRIMARY KEY,
-    marked_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);

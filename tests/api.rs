@@ -13,41 +13,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tower::ServiceExt;
 use worker::providers::bench::Sleeping;
 
-use crate::harness::{LONG, World, until};
-
-/// What a request came to.
-struct Answer {
-    status: StatusCode,
-    etag: Option<String>,
-    body: Value,
-}
-
-async fn ask(
-    world: &World,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: Option<Value>,
-) -> Answer {
-    let request = Request::builder().method(method).uri(path).header("host", "localhost");
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    let request = match body {
-        Some(body) => request.header("content-type", "application/json").body(Body::from(body.to_string())),
-        None => request.body(Body::empty()),
-    };
-    let router = api::router(world.shared.api(Access::default()));
-    let response = router.oneshot(request.unwrap()).await.unwrap();
-    let status = response.status();
-    let etag = response.headers().get("etag").map(|etag| etag.to_str().unwrap().to_owned());
-    let bytes = to_bytes(response.into_body(), 10_000_000).await.unwrap();
-    Answer { status, etag, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
-}
-
-async fn get(world: &World, path: &str) -> Value {
-    let answer = ask(world, "GET", path, &[], None).await;
-    assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
-    answer.body
-}
+use crate::harness::{LONG, World, ask, get, until};
 
 /// A system with every role at work, and a project of two shots that renders itself.
 async fn a_project_by_http() -> (World, String) {

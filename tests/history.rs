@@ -2,45 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use api::Access;
-use axum::body::{Body, to_bytes};
-use axum::http::{Request, StatusCode};
+use axum::http::StatusCode;
 use domain::job::Kind;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 use worker::providers::bench::Sleeping;
 
-use crate::harness::{LONG, World, until};
-
-struct Answer {
-    status: StatusCode,
-    body: Value,
-}
-
-async fn ask(
-    world: &World,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: Option<Value>,
-) -> Answer {
-    let request = Request::builder().method(method).uri(path).header("host", "localhost");
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    let request = match body {
-        Some(body) => request.header("content-type", "application/json").body(Body::from(body.to_string())),
-        None => request.body(Body::empty()),
-    };
-    let response = api::router(world.shared.api(Access::default())).oneshot(request.unwrap()).await.unwrap();
-    let status = response.status();
-    let bytes = to_bytes(response.into_body(), 10_000_000).await.unwrap();
-    Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
-}
-
-async fn get(world: &World, path: &str) -> Value {
-    let answer = ask(world, "GET", path, &[], None).await;
-    assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
-    answer.body
-}
+use crate::harness::{LONG, World, ask, get, until};
 
 async fn post(world: &World, path: &str, body: Value) -> Value {
     let answer = ask(world, "POST", path, &[], Some(body)).await;

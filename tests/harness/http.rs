@@ -16,6 +16,7 @@ use super::{LONG, World};
 /// What a request came to.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) etag: Option<String>,
     /// Null when it is no JSON.
     pub(crate) body: Value,
 }
@@ -54,7 +55,8 @@ impl Http {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, 10_000_000).await.unwrap();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: parts.status, body }
+        let etag = parts.headers.get("etag").map(|etag| etag.to_str().unwrap().to_owned());
+        Answer { status: parts.status, etag, body }
     }
 
     /// Server-sent events of a project.
@@ -66,6 +68,22 @@ impl Http {
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Listener { events: response.into_body().into_data_stream() }
     }
+}
+
+/// A request to a world's own server.
+pub(crate) async fn ask(
+    world: &World,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<Value>,
+) -> Answer {
+    Http::of(world).ask(method, path, headers, body).await
+}
+
+/// What is there.
+pub(crate) async fn get(world: &World, path: &str) -> Value {
+    answer_of(world, "GET", path, 200, None).await
 }
 
 /// What a request that must come to this status answers.
