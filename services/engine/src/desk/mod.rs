@@ -1,33 +1,30 @@
 //! Answers workers: claims, leases, uploads and results. What waits for one project is recorded in one
 //! commit, and answered after it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod claims;
+mod lives;
+mod results;
+
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::asset::{Asset, AssetKey};
-use domain::desk::{
-    ClaimReply, ClaimRequest, DrainReply, Job, LeaseReply, LeaseRequest, Outcome, Place, ResultReply,
-    ResultReport, RunReport, RunningJob, UploadReply, UploadRequest,
-};
-use domain::ids::{ClaimId, CommandId, ProjectId, TaskId};
-use domain::job::{Failure, Kind, MadeWith, Output, SpecHash};
+use domain::desk::{ClaimReply, ClaimRequest, DrainReply, ResultReply, ResultReport};
+use domain::ids::{ClaimId, CommandId, ProjectId};
 use domain::metadata::Context;
-use domain::project::{Command, Envelope, Project, Task, TaskState};
+use domain::project::{Command, Envelope, Project};
 use futures::FutureExt;
 use futures::future::try_join_all;
-use infra::media::MediaError;
 use infra::nats::{DeskRequest, DeskSubscription, ReplyTo};
-use infra::postgres::dispatches;
 use infra::postgres::leadership::Fence;
-use infra::postgres::views::{takes, tasks};
 use infra::runtime::{CancellationToken, Clock};
 use serde::Serialize;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::leases::Held;
+use claims::busy_for;
+
 use crate::{Engine, EngineError, Leases, pause};
 
 /// What a worker is told when the engine cannot answer properly.
@@ -347,264 +344,6 @@ fn busy(is_claim: bool) -> Answer {
         Answer::Claim(ClaimReply::Busy { retry_after_ms })
     } else {
         Answer::Result(ResultReply::Busy { retry_after_ms })
-    }
-}
-
-/// Claims.
-impl Desk {
-    /// What was made earlier for the specifications that a batch claims.
-    async fn known_results(
-        &self,
-        state: &Project,
-        batch: &[Waiting],
-    ) -> Result<HashMap<SpecHash, (Asset, MadeWith)>, EngineError> {
-        let claimed = batch.iter().filter_map(|waiting| match waiting {
-            Waiting::Claim(request, _) => state.tasks.get(&request.job.task),
-            Waiting::Result(..) => None,
-        });
-        let reusable = claimed.filter(|task| matches!(task.kind, Kind::Image | Kind::Video | Kind::Tts));
-        let specs: Vec<SpecHash> = reusable.filter_map(|task| task.spec_hash.clone()).collect();
-        let mut known = takes::by_spec(&self.engine.pool, &specs).await?;
-        let mut stored = HashMap::with_capacity(known.len());
-        for (spec, (asset, made_with)) in known.drain() {
-            if self.engine.media.size(&asset.key).await?.is_some() {
-                stored.insert(spec, (asset, MadeWith { millis: 0, ..made_with }));
-            }
-        }
-        Ok(stored)
-    }
-
-    async fn prepare_claim(
-        &self,
-        state: &Project,
-        request: &ClaimRequest,
-        known: &HashMap<SpecHash, (Asset, MadeWith)>,
-    ) -> Result<Prepared, EngineError> {
-        let stop = Prepared::Answer(Answer::Claim(ClaimReply::Stop));
-        let Some(task) = state.tasks.get(&request.job.task) else { return Ok(stop) };
-        match &task.state {
-            _ if task.attempt != request.job.attempt => return Ok(stop),
-            TaskState::Pending => {}
-            TaskState::Processing { .. } => {
-                let holder = self.leases().holder(request.job.task, &request.worker);
-                match holder {
-                    Held::ByAsker(claim) => {
-                        return Ok(Prepared::Answer(Answer::Claim(self.grant(state, request, claim))));
-                    }
-                    Held::ByAnother(left) => return Ok(busy_for(left)),
-                    Held::Free => {}
-                }
-            }
-            TaskState::Blocked | TaskState::Failed | TaskState::Cancelled(_) => return Ok(stop),
-        }
-        if let Some((asset, made_with)) = task.spec_hash.as_ref().and_then(|spec| known.get(spec)) {
-            return Ok(finished(request.job, Output::Media { asset: asset.clone() }, made_with.clone()));
-        }
-        if let Some(spec) = &task.spec_hash
-            && let Some((output, made_with)) = self.finished_by_lost_run(request.job.task, spec).await?
-        {
-            return Ok(finished(request.job, output, made_with));
-        }
-        let claim = ClaimId(Uuid::new_v4());
-        let command = Command::RecordTaskStarted {
-            task: request.job.task,
-            attempt: request.job.attempt,
-            claim,
-            worker: request.worker.name.clone(),
-        };
-        Ok(Prepared::Record(Box::new(command), AfterRecording::Run(claim)))
-    }
-
-    /// A run that uploaded everything and wrote its report, and was lost before the desk heard of it. What it
-    /// made is of use only when it was asked for what the task asks for now.
-    async fn finished_by_lost_run(
-        &self,
-        task: TaskId,
-        spec: &SpecHash,
-    ) -> Result<Option<(Output, MadeWith)>, EngineError> {
-        for (claim, report) in self.engine.media.reports(task).await? {
-            let Ok(report) = serde_json::from_slice::<RunReport>(&report) else { continue };
-            if report.spec != *spec {
-                continue;
-            }
-            match self.receive(task, claim, *report.output).await {
-                Ok(output) => return Ok(Some((output, report.made_with))),
-                Err(error) if error.is_outage() => return Err(error.into()),
-                Err(_) => {}
-            }
-        }
-        Ok(None)
-    }
-
-    /// Grants a claim: the lease, what is asked for, and where its inputs are.
-    fn grant(&self, state: &Project, request: &ClaimRequest, claim: ClaimId) -> ClaimReply {
-        let job = request.job;
-        let is_its = |task: &&Task| matches!(task.state, TaskState::Processing { claim: present, .. } if present == claim);
-        let Some(spec) = state.tasks.get(&job.task).filter(is_its).and_then(|task| state.spec(task)) else {
-            return ClaimReply::Stop;
-        };
-        self.leases().grant(RunningJob { project: job.project, task: job.task, claim }, &request.worker);
-        let place = |key: &AssetKey| (key.clone(), Place::Path(self.engine.media.path(key)));
-        let inputs: BTreeMap<AssetKey, Place> = spec.inputs().into_iter().map(place).collect();
-        ClaimReply::Run { claim, spec: Box::new(spec), inputs }
-    }
-}
-
-fn finished(job: Job, output: Output, made_with: MadeWith) -> Prepared {
-    let command = Command::RecordTaskFinished { task: job.task, attempt: job.attempt, output, made_with };
-    Prepared::Record(Box::new(command), AfterRecording::Done)
-}
-
-/// Busy for what is left of another's lease.
-fn busy_for(left: Duration) -> Prepared {
-    let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    let retry_after_ms = millis.max(SHORTEST_BUSY_MS);
-    Prepared::Answer(Answer::Claim(ClaimReply::Busy { retry_after_ms }))
-}
-
-/// Uploads and results.
-impl Desk {
-    async fn upload(&self, request: &UploadRequest, reply_to: ReplyTo) {
-        let reply = match self.place_for(request).await {
-            Ok(reply) => reply,
-            Err(error) => {
-                tracing::warn!(task = %request.task, %error, "media cannot be written");
-                UploadReply::Busy { retry_after_ms: RETRY_AFTER_MS }
-            }
-        };
-        self.engine.bus.answer(reply_to, &reply).await;
-    }
-
-    async fn place_for(&self, request: &UploadRequest) -> Result<UploadReply, MediaError> {
-        if self.engine.media.size(&request.key).await?.is_some() {
-            return Ok(UploadReply::Have);
-        }
-        let path = self.engine.media.incoming(request.task, request.claim, &request.key).await?;
-        Ok(UploadReply::Put { place: Place::Path(path) })
-    }
-
-    async fn prepare_result(&self, report: &ResultReport) -> Result<Prepared, EngineError> {
-        let (task, claim) = (report.job.task, report.claim);
-        let command = match &report.outcome {
-            Outcome::Finished { output, made_with } => {
-                match self.receive(task, claim, (**output).clone()).await {
-                    Ok(output) => {
-                        let (attempt, made_with) = (report.job.attempt, made_with.clone());
-                        Command::RecordTaskFinished { task, attempt, output, made_with }
-                    }
-                    Err(error) if error.is_outage() => return Err(error.into()),
-                    Err(error) => {
-                        let failure = Failure::retry("upload_incomplete", error);
-                        Command::RecordTaskFailed { task, claim: Some(claim), failure }
-                    }
-                }
-            }
-            Outcome::Failed { failure } => {
-                Command::RecordTaskFailed { task, claim: Some(claim), failure: failure.clone() }
-            }
-            Outcome::Deferred { until, reason } => {
-                Command::RecordTaskDeferred { task, claim, until: *until, reason: reason.clone() }
-            }
-        };
-        Ok(Prepared::Record(Box::new(command), AfterRecording::Recorded))
-    }
-
-    /// Moves what a run uploaded to its content address, so that no event names a missing asset.
-    async fn receive(&self, task: TaskId, claim: ClaimId, mut output: Output) -> Result<Output, MediaError> {
-        let assets: Vec<&mut Asset> = match &mut output {
-            Output::Storyboard(_) => return Ok(output),
-            Output::Media { asset } => vec![asset],
-            Output::Film(film) => vec![&mut film.film, &mut film.srt, &mut film.vtt, &mut film.poster],
-        };
-        let media = &self.engine.media;
-        try_join_all(assets.into_iter().map(|asset| async move {
-            asset.bytes = media.receive(task, claim, &asset.key).await?.bytes;
-            Ok::<(), MediaError>(())
-        }))
-        .await?;
-        Ok(output)
-    }
-}
-
-/// Leases.
-impl Desk {
-    async fn lease(&self, request: &LeaseRequest, reply_to: ReplyTo) {
-        let renewed = self.leases().renew(request);
-        if renewed.name_taken {
-            tracing::warn!(
-                worker = request.worker.name,
-                "two workers go by one name; the earlier one is to end"
-            );
-            let reply = LeaseReply { name_taken: true, drain: true, ..LeaseReply::default() };
-            return self.engine.bus.answer(reply_to, &reply).await;
-        }
-        if renewed.is_new
-            && let Err(error) = self.free_earlier_lives(request).await
-        {
-            tracing::warn!(worker = request.worker.name, %error, "an earlier life's jobs wait for their lease to end");
-        }
-        let stop = match self.no_longer_wanted(request).await {
-            Ok(stop) => stop,
-            Err(error) => {
-                tracing::debug!(%error, "a lease is renewed without a look at its tasks");
-                Vec::new()
-            }
-        };
-        self.engine.bus.answer(reply_to, &LeaseReply { stop, drain: renewed.drain, name_taken: false }).await;
-    }
-
-    /// A worker that was restarted has lost what it ran: those jobs are sent again at once.
-    async fn free_earlier_lives(&self, request: &LeaseRequest) -> Result<(), EngineError> {
-        let mut lost = self.leases().of_earlier_lives(&request.worker);
-        let under_its_name = tasks::processed_by(&self.engine.pool, &request.worker.name).await?;
-        lost.extend(under_its_name.into_iter().filter(|(_, task)| !self.leases().covers(*task)));
-        lost.retain(|(_, task)| request.running.iter().all(|running| running.task != *task));
-        self.send_again(&lost).await
-    }
-
-    async fn expire_leases(&self) {
-        if !self.engine.bus.is_connected() {
-            self.leases().excuse_silence();
-            return;
-        }
-        let expired = self.leases().expire();
-        if !expired.is_empty() {
-            tracing::warn!(jobs = expired.len(), "leases ran out; their jobs are sent again");
-        }
-        if let Err(error) = self.send_again(&expired).await {
-            tracing::warn!(%error, "expired jobs wait for the queue to deliver them again");
-        }
-    }
-
-    async fn send_again(&self, lost: &[(ProjectId, TaskId)]) -> Result<(), EngineError> {
-        for (project, task) in lost {
-            self.leases().free(*task);
-            self.engine.bus.remove_job(*project, *task).await?;
-        }
-        if !lost.is_empty() {
-            let tasks: Vec<TaskId> = lost.iter().map(|(_, task)| *task).collect();
-            dispatches::mark_unsent(&self.engine.pool, &tasks, &self.fence).await?;
-            self.leases().unsent = true;
-            self.engine.bus.wake().await;
-        }
-        Ok(())
-    }
-
-    /// Of what a worker runs, the tasks that nobody wants any more or that another has; the rest is its.
-    async fn no_longer_wanted(&self, request: &LeaseRequest) -> Result<Vec<TaskId>, EngineError> {
-        let mut stop = Vec::new();
-        for running in &request.running {
-            let state = self.engine.store.load(running.project).await?.state;
-            let present = state.tasks.get(&running.task).map(|task| &task.state);
-            let is_its =
-                matches!(present, Some(TaskState::Processing { claim, .. }) if *claim == running.claim);
-            if is_its {
-                self.leases().grant(*running, &request.worker);
-            } else {
-                stop.push(running.task);
-            }
-        }
-        Ok(stop)
     }
 }
 
