@@ -64,7 +64,7 @@ pub struct ToSend {
 /// The state that the function `dispatch_page` raises when somebody else leads or reads.
 const LEADERSHIP_LOST: &str = "SV001";
 
-/// Applies a page's changes, moves the checkpoint, and picks what to send, in one statement: migration 0009.
+/// Applies a page's changes, moves the checkpoint, and picks what to send, in one statement: migration 0008.
 pub async fn apply(
     pool: &PgPool,
     (from, to): (Place, Place),
