@@ -43,8 +43,14 @@ impl Hand {
         taken.expect("a job comes").unwrap().expect("a job comes within the time of a pull")
     }
 
+    /// The desk's answer; a desk that is busy is asked again, as workers do.
     pub(crate) async fn claim(&self, kind: Kind, job: Job) -> ClaimReply {
-        self.bus.claim(kind, &ClaimRequest { job, worker: self.id.clone() }).await.unwrap()
+        let request = ClaimRequest { job, worker: self.id.clone() };
+        until("the desk has an answer", LONG, async || match self.bus.claim(kind, &request).await.unwrap() {
+            busy @ ClaimReply::Busy { .. } => Err(format!("{busy:?}")),
+            answer => Ok(answer),
+        })
+        .await
     }
 
     /// Takes the next job of a kind and claims it.
@@ -81,7 +87,13 @@ impl Hand {
         outcome: Outcome,
     ) -> ResultReply {
         let report = ResultReport { job, claim, worker: self.id.clone(), outcome };
-        self.bus.report_result(kind, &report).await.unwrap()
+        until("the desk has an answer", LONG, async || {
+            match self.bus.report_result(kind, &report).await.unwrap() {
+                busy @ ResultReply::Busy { .. } => Err(format!("{busy:?}")),
+                answer => Ok(answer),
+            }
+        })
+        .await
     }
 
     /// Does the storyboard of a project, so that its pictures and voices are queued.

@@ -209,7 +209,7 @@ pub async fn begin(
                 AND due_at <= clock_timestamp() ORDER BY due_at LIMIT GREATEST(room.free, 0)) d \
              ORDER BY d.due_at LIMIT $3) \
          UPDATE webhook_deliveries d SET attempts = attempts + 1, attempted_at = clock_timestamp(), \
-           due_at = clock_timestamp() + make_interval(secs => $5) \
+           due_at = clock_timestamp() + make_interval(secs => $5), answer = NULL, error = NULL \
          FROM due WHERE d.id = due.id AND d.state = 'pending' \
            AND EXISTS (SELECT 1 FROM leaderships WHERE role = $6 AND epoch = $7) \
          RETURNING d.id, d.webhook_id, d.project_id, d.attempts, d.body, due.url, due.secret",
@@ -348,7 +348,7 @@ pub struct Delivery {
     pub due_at: Option<DateTime<Utc>>,
     /// The HTTP status of the last answer.
     pub answer: Option<u16>,
-    /// Why the last attempt came to nothing.
+    /// Why the last attempt came to nothing; absent while another is under way.
     pub error: Option<String>,
     /// When it was last tried.
     pub attempted_at: Option<DateTime<Utc>>,
