@@ -86,8 +86,11 @@ async fn make(
             if let Some(film) = film.filter(|_| !row.film_stale && row.tasks_open == 0) {
                 return Ok(MadeFilm { project: row, film, tasks });
             }
-            if row.tasks_open == 0 {
-                // A run that failed for good, or whose film was stopped, is given one new try by each call.
+            // A run that failed for good, or whose film was stopped, is given one new try by each call; what
+            // fails under the eyes of this one has had its tries.
+            if row.tasks_open > 0 {
+                helped = true;
+            } else {
                 if helped {
                     return Err(Failed::Runtime(why(&tasks)));
                 }

@@ -33,7 +33,7 @@ pub(super) struct Display {
 struct State {
     stages: HashMap<Kind, ProgressBar>,
     percent: HashMap<TaskId, (u8, String)>,
-    told: HashMap<Kind, bool>,
+    told: HashMap<Kind, String>,
 }
 
 impl Display {
@@ -79,24 +79,28 @@ impl Display {
             .sum();
         let words =
             running.first().and_then(|task| state.percent.get(&task.id)).map(|(_, words)| words.clone());
-        let mut waiting = tasks.iter().filter(|task| task.status == TaskStatus::Pending);
-        let put_off = waiting.find_map(|task| task.reason.clone());
+        let trouble = tasks.iter().find_map(|task| trouble(task));
         let bar = state.stages.entry(kind).or_insert_with(|| self.bars.add(new_bar(name)));
         bar.set_length(tasks.len() as u64 * STEPS);
         bar.set_position(done as u64 * STEPS + partly);
         let counts = format!("{done}/{}", tasks.len());
         bar.set_message(match (running.len(), words) {
-            _ if done == tasks.len() => counts,
-            (0, _) => format!("{counts}  {}", put_off.as_deref().unwrap_or("waiting")),
+            _ if done == tasks.len() => trouble.clone().unwrap_or(counts),
+            (0, _) => format!("{counts}  {}", trouble.as_deref().unwrap_or("waiting")),
             (_, Some(words)) if !words.is_empty() => format!("{counts}  {words}"),
             (count, _) => format!("{counts}  {count} running"),
         });
         if done == tasks.len() {
             bar.finish();
-            let told = state.told.insert(kind, true).unwrap_or(false);
-            if self.bars.is_hidden() && !told {
-                super::note(&format!("{name}: {done}/{} done", tasks.len()));
-            }
+        }
+        let line = match trouble {
+            Some(trouble) => format!("{name}: {trouble}"),
+            None if done == tasks.len() => format!("{name}: {done}/{done} done"),
+            None => return,
+        };
+        if self.bars.is_hidden() && state.told.get(&kind) != Some(&line) {
+            super::note(&line);
+            state.told.insert(kind, line);
         }
     }
 
@@ -113,6 +117,16 @@ impl Display {
         self.spinner.finish_and_clear();
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.stages.values().filter(|bar| !bar.is_finished()).for_each(ProgressBar::abandon);
+    }
+}
+
+/// Why a task waits although it could run, or will not run any more.
+fn trouble(task: &TaskRow) -> Option<String> {
+    let error = task.error.as_ref().map(ToString::to_string);
+    match task.status {
+        TaskStatus::Pending => task.reason.clone().or_else(|| Some(format!("{}; it is tried again", error?))),
+        TaskStatus::Failed => Some(format!("failed: {}", error?)),
+        _ => None,
     }
 }
 

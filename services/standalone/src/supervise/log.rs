@@ -12,7 +12,7 @@ const LIMIT: u64 = 8 * 1024 * 1024;
 /// Bytes at the end that are read for its last words.
 const TAIL: u64 = 4096;
 /// Lines of last words.
-const LAST_LINES: usize = 8;
+const LAST_LINES: usize = 3;
 
 /// The log file of one server.
 #[derive(Debug, Clone)]
