@@ -13,6 +13,7 @@ mod command_line;
 mod contract;
 mod crashes;
 mod event_store;
+mod external;
 mod facades;
 mod film;
 mod harness;

@@ -33,7 +33,19 @@ impl Http {
     }
 
     pub(crate) fn on(shared: &Shared) -> Self {
-        Self { router: api::router(shared.api(Access::default())) }
+        Self::with(shared, Access::default())
+    }
+
+    pub(crate) fn with(shared: &Shared, access: Access) -> Self {
+        Self { router: api::router(shared.api(access)) }
+    }
+
+    /// The body of what is there.
+    pub(crate) async fn bytes(&self, path: &str) -> Vec<u8> {
+        let request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        to_bytes(response.into_body(), 10_000_000).await.unwrap().to_vec()
     }
 
     pub(crate) async fn ask(

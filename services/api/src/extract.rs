@@ -159,10 +159,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        if declared_length(&parts.headers).is_some_and(|length| length > BODY_LIMIT as u64) {
-            return Err(too_large());
-        }
-        let body = tokio::time::timeout(BODY_PATIENCE, read(body)).await.map_err(|_| too_slow())??;
+        let body = whole_body(&parts.headers, body, BODY_LIMIT).await?;
         if body.is_empty() {
             return Ok(Self { value: parse(b"{}")?, digest: domain::hash::sha256(&[]) });
         }
@@ -174,8 +171,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
-fn too_large() -> Problem {
-    let detail = format!("the body must have at most {BODY_LIMIT} bytes");
+/// A body of at most so many bytes, if it arrives in time.
+pub(crate) async fn whole_body(
+    headers: &HeaderMap,
+    body: axum::body::Body,
+    limit: usize,
+) -> Result<Bytes, Problem> {
+    if declared_length(headers).is_some_and(|length| length > limit as u64) {
+        return Err(too_large(limit));
+    }
+    tokio::time::timeout(BODY_PATIENCE, read(body, limit)).await.map_err(|_| too_slow())?
+}
+
+fn too_large(limit: usize) -> Problem {
+    let detail = format!("the body must have at most {limit} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
 }
 
@@ -183,13 +192,13 @@ fn too_slow() -> Problem {
     Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long to arrive")
 }
 
-async fn read(body: axum::body::Body) -> Result<Bytes, Problem> {
+async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, Problem> {
     let mut chunks = body.into_data_stream();
     let mut whole = BytesMut::new();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Problem::bad_request("incomplete_body", "the body ended too early"))?;
-        if whole.len() + chunk.len() > BODY_LIMIT {
-            return Err(too_large());
+        if whole.len() + chunk.len() > limit {
+            return Err(too_large(limit));
         }
         whole.extend_from_slice(&chunk);
     }

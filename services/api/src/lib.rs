@@ -12,6 +12,7 @@ mod cursor;
 mod describe;
 mod edge;
 mod execute;
+mod external;
 mod extract;
 mod facades;
 mod files;
@@ -55,6 +56,8 @@ pub use tls::{Tls, TlsError};
 
 /// Exports and imports at once.
 const TRANSFERS: usize = 4;
+/// Results of external nodes that are fetched at once.
+const FETCHES: usize = 4;
 
 /// What the API works with.
 #[derive(Debug, Clone)]
@@ -67,7 +70,7 @@ pub struct Api {
     pub bus: Bus,
     /// Stored media.
     pub media: MediaFolder,
-    /// Says which addresses webhooks may have.
+    /// Says which addresses webhooks may have, and fetches what external nodes made.
     pub outbound: Outbound,
     /// The time.
     pub clock: Clock,
@@ -123,6 +126,8 @@ struct App {
     streams: Arc<live::Streams>,
     /// Turns of those who export and import.
     transfers: Arc<Semaphore>,
+    /// Turns to fetch what external nodes made.
+    fetches: Arc<Semaphore>,
     /// The OpenAPI document, once somebody asked for it.
     document: OnceLock<Bytes>,
 }
@@ -132,8 +137,9 @@ impl App {
         let streams = Arc::new(live::Streams::new(api.clone(), shutdown));
         let auth = Auth::new(api.access.auth().clone(), api.pool.clone(), api.clock.clone());
         let transfers = Arc::new(Semaphore::new(TRANSFERS));
+        let fetches = Arc::new(Semaphore::new(FETCHES));
         let metrics = metrics::Metrics::default();
-        Self { api, auth, metrics, streams, transfers, document: OnceLock::new() }
+        Self { api, auth, metrics, streams, transfers, fetches, document: OnceLock::new() }
     }
 
     /// The turn to export or import; each of them has a thread.

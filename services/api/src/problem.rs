@@ -120,6 +120,16 @@ impl Problem {
         self
     }
 
+    /// The same about another field than the one where it was noticed.
+    #[must_use]
+    pub fn about(mut self, field: &str) -> Self {
+        for error in &mut self.errors {
+            self.detail = format!("{field}: {}", error.message);
+            field.clone_into(&mut error.field);
+        }
+        self
+    }
+
     /// Adds what is logged and not sent.
     #[must_use]
     pub fn because(mut self, cause: impl Into<String>) -> Self {

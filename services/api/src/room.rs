@@ -57,12 +57,7 @@ impl App {
         if asks == Asks::Nothing {
             return Ok(());
         }
-        if room.free_bytes > 0 && self.api.media.free_bytes().await? < room.free_bytes {
-            let detail =
-                "the disk is almost full, so no new work is taken; whoever runs this server must make room";
-            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "low_disk", detail);
-            return Err(problem.with_header(RETRY_AFTER, HeaderValue::from_static("60")));
-        }
+        self.check_disk().await?;
         if !room.has_quota() {
             return Ok(());
         }
@@ -79,6 +74,20 @@ impl App {
             }
             None => Ok(()),
         }
+    }
+}
+
+impl App {
+    /// Refuses what would be stored while the disk is almost full.
+    pub(crate) async fn check_disk(&self) -> Result<(), Problem> {
+        let least = self.api.access.room().free_bytes;
+        if least == 0 || self.api.media.free_bytes().await? >= least {
+            return Ok(());
+        }
+        let detail =
+            "the disk is almost full, so no new work is taken; whoever runs this server must make room";
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "low_disk", detail);
+        Err(problem.with_header(RETRY_AFTER, HeaderValue::from_static("60")))
     }
 }
 

@@ -111,8 +111,8 @@ fn refused(error: &multer::Error) -> Problem {
     }
 }
 
-/// Decodes a picture within limits. Answers the extension of what it really is.
-fn look_at_picture(path: &Path) -> Result<&'static str, Problem> {
+/// Decodes a picture within limits. Answers the extension of what it really is. Blocks.
+pub(crate) fn look_at_picture(path: &Path) -> Result<&'static str, Problem> {
     let not_read = |error: std::io::Error| {
         Problem::unavailable("media_unavailable", "stored media cannot be read").because(error.to_string())
     };

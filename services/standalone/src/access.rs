@@ -124,6 +124,7 @@ impl AccessArgs {
             trusted_networks: self.auth_trusted_networks.clone(),
             trusted_role: self.auth_trusted_role,
             rates: Rates { reads: self.limits_reads, writes: self.limits_writes, polls: self.limits_polls },
+            webhook_secret: secret("webhooks.inbound_secret")?,
         })
     }
 }

@@ -15,6 +15,7 @@ use infra::postgres::projection::TABLES;
 use crate::access::{AccessArgs, ReachArgs, RoomArgs};
 use crate::config::Config;
 use crate::exit::Failed;
+use crate::external::ExternalArgs;
 use crate::stack::Surroundings;
 use crate::tools::Places;
 use crate::{audit, bench, client, doctor, film, keys, replay, roles, up};
@@ -141,6 +142,8 @@ enum Command {
         /// Kinds of jobs with how many at once: `image=2 tts=1`; all kinds when none are given.
         #[arg(value_parser = parse_slots, value_name = "KIND[=N]")]
         kinds: Vec<(Kind, u32)>,
+        #[command(flatten)]
+        external: ExternalArgs,
         #[command(flatten)]
         sleeping: SleepingArgs,
     },
@@ -328,6 +331,8 @@ pub(crate) struct UpArgs {
     pub(crate) data: PathBuf,
     #[command(flatten)]
     pub(crate) running: Running,
+    #[command(flatten)]
+    pub(crate) external: ExternalArgs,
 }
 
 fn parse_slots(text: &str) -> Result<(Kind, u32), String> {
@@ -379,8 +384,9 @@ async fn run(cli: Cli, config: &Config) -> Result<ExitCode, Failed> {
         }
         Command::Engine(servers) => roles::engine(&servers, &globals).await.map(|()| ExitCode::SUCCESS),
         Command::Client(command) => client::run(command).await.map(|()| ExitCode::SUCCESS),
-        Command::Worker { servers, home, kinds, sleeping } => {
-            roles::worker(&servers, home, &kinds, sleeping, &globals).await.map(|()| ExitCode::SUCCESS)
+        Command::Worker { servers, home, kinds, external, sleeping } => {
+            let worked = roles::worker(&servers, home, &kinds, &external, sleeping, &globals).await;
+            worked.map(|()| ExitCode::SUCCESS)
         }
     }
 }

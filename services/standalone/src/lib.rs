@@ -9,6 +9,7 @@ mod client;
 mod config;
 pub mod doctor;
 pub mod exit;
+mod external;
 mod film;
 mod keys;
 mod replay;

@@ -1,6 +1,5 @@
 //! Each role by itself, as a cluster runs them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use worker::providers::bench::{Noted, Sleeping};
 use crate::cli::{Globals, Http, Servers, SleepingArgs, WorkerHome, say, say_to_stderr};
 use crate::config::Config;
 use crate::exit::Failed;
+use crate::external::ExternalArgs;
 use crate::stack::{PROVIDER_TOOLS, Shared, builtin, builtin_slots};
 use crate::tools::Toolbox;
 use crate::worker_folder::WorkerFolder;
@@ -117,6 +117,7 @@ pub(crate) async fn worker(
     servers: &Servers,
     home: WorkerHome,
     kinds: &[(Kind, u32)],
+    external: &ExternalArgs,
     sleeping: SleepingArgs,
     globals: &Globals,
 ) -> Result<(), Failed> {
@@ -125,23 +126,25 @@ pub(crate) async fn worker(
     if let Some(millis) = sleeping.sleeping_ms {
         let duration = Duration::from_millis(millis);
         let sleeper = Sleeping { durations: Kind::ALL.into_iter().map(|kind| (kind, duration)).collect() };
-        return work(servers, home, kinds, Noted { sleeping: sleeper, notes: sleeping.sleeping_notes }).await;
+        let noted = Noted { sleeping: sleeper, notes: sleeping.sleeping_notes };
+        return work(servers, home, kinds, external, noted).await;
     }
     let tools = Toolbox::prepare(&globals.places(), &PROVIDER_TOOLS, &|line| say_to_stderr(line)).await?;
-    work(servers, home, kinds, builtin(&tools)?).await
+    work(servers, home, kinds, external, builtin(&tools)?).await
 }
 
 async fn work<P: Provider>(
     servers: &Servers,
     home: WorkerHome,
     kinds: &[(Kind, u32)],
+    external: &ExternalArgs,
     provider: P,
 ) -> Result<(), Failed> {
+    let (provider, beside) = external.beside(provider, builtin_slots())?;
+    let slots = if kinds.is_empty() { beside } else { kinds.iter().copied().collect() };
     let folder = WorkerFolder::take(&home.work, home.name.as_deref())?;
     let client = format!("worker {}", folder.name());
     let bus = Bus::connect(nats_url(servers)?, &client).await.map_err(Failed::because)?;
-    let slots: BTreeMap<Kind, u32> =
-        if kinds.is_empty() { builtin_slots() } else { kinds.iter().copied().collect() };
     let heartbeat = Duration::from_millis(servers.lease_seconds * 1000 * 3 / 8);
     let config = worker::Config::new(folder.name().to_owned(), folder.scratch());
     let config = worker::Config { slots, heartbeat, ..config };

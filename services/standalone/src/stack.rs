@@ -20,6 +20,7 @@ use worker::providers::builtin::Builtin;
 use worker::providers::builtin::tts::{Piper, Speech, SpeechTools};
 
 use crate::exit::Failed;
+use crate::external::ExternalArgs;
 use crate::supervise::{DataFolder, Nats, Postgres};
 use crate::tools::{Places, Tool, Toolbox};
 use crate::worker_folder::WorkerFolder;
@@ -217,16 +218,23 @@ impl Shared {
 }
 
 impl Stack {
-    /// Starts everything but the API, with the built-in providers.
-    pub async fn start(
+    /// Starts everything but the API, with the built-in providers, and an external node beside them if there is
+    /// to be one.
+    pub(crate) async fn start(
         data: &Path,
         among: Surroundings,
+        external: Option<&ExternalArgs>,
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Self, Failed> {
         let servers = Servers::start(data, among, &PROVIDER_TOOLS, progress).await?;
         let provider = builtin(&servers.tools)?;
-        let slots = builtin_slots();
-        Self::on(servers, provider, slots).await
+        match external {
+            Some(external) => {
+                let (provider, slots) = external.beside(provider, builtin_slots())?;
+                Self::on(servers, provider, slots).await
+            }
+            None => Self::on(servers, provider, builtin_slots()).await,
+        }
     }
 
     /// Starts the roles on running servers.

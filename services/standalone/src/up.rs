@@ -21,7 +21,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, config: &Config) -> Res
     let listeners = listen(&args.http).await?;
     let address = listeners.api.local_addr().map_err(Failed::because)?;
     let stack = tokio::select! {
-        stack = Stack::start(&args.data, among, &|line| say_to_stderr(line)) => stack?,
+        stack = Stack::start(&args.data, among, Some(&args.external), &|line| say_to_stderr(line)) => stack?,
         () = interrupted() => return Err(Failed::Interrupted),
     };
     if let Err(refused) = args.http.refuse_strangers(&access, &stack.shared.pool).await {

@@ -173,6 +173,7 @@ impl<P: Provider> JobRunner<P> {
             .tempdir_in(&self.config.work)
             .map_err(|error| Failure::retry("work_folder", error))?;
         let context = JobContext {
+            job: claimed.job,
             work: folder.path().to_owned(),
             inputs: claimed.inputs.clone(),
             progress,

@@ -17,6 +17,13 @@ impl AddressRules {
         Self { allowed }
     }
 
+    /// Every address, inside or not: for addresses that whoever runs this system has named.
+    pub fn everywhere() -> Self {
+        let all = |address: IpAddr| IpNet::new(address, 0).ok();
+        let (v4, v6) = (all(Ipv4Addr::UNSPECIFIED.into()), all(Ipv6Addr::UNSPECIFIED.into()));
+        Self { allowed: v4.into_iter().chain(v6).collect() }
+    }
+
     /// Whether a request may go there.
     pub fn permit(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -126,5 +133,12 @@ mod tests {
         let rules = AddressRules::new(vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
         assert!(permitted(&rules, "10.1.2.3") && permitted(&rules, "::ffff:10.1.2.3"));
         assert!(permitted(&rules, "::1") && !permitted(&rules, "127.0.0.1"));
+    }
+
+    #[test]
+    fn everywhere_is_everywhere() {
+        for address in ["127.0.0.1", "10.1.2.3", "::1", "fd12::1", "1.1.1.1", "2606:4700::1111"] {
+            assert!(permitted(&AddressRules::everywhere(), address), "{address}");
+        }
     }
 }

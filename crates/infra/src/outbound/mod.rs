@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -40,7 +41,7 @@ pub enum OutboundError {
     #[error("the name cannot be resolved")]
     Unresolved,
     /// Nothing came back in time.
-    #[error("there was no answer within {} s", PATIENCE.as_secs())]
+    #[error("there was no answer in time")]
     TimedOut,
     /// No connection, or no trusted one.
     #[error("no connection, or none with a trusted certificate, can be made")]
@@ -127,6 +128,51 @@ impl Outbound {
     }
 }
 
+impl Outbound {
+    /// Begins to fetch what is at an address; all of it has to arrive within `patience`. Redirects are not
+    /// followed.
+    ///
+    /// # Errors
+    /// [`OutboundError`]; an answer of whatever status is none.
+    pub async fn fetch(&self, url: &str, patience: Duration) -> Result<Fetched, OutboundError> {
+        self.check_url(url).map_err(|_| OutboundError::Forbidden)?;
+        let sent = self.client.get(url).timeout(patience).send().await;
+        sent.map(|response| Fetched { response }).map_err(|error| classify(&error))
+    }
+}
+
+/// An answer whose body is still to be read.
+#[derive(Debug)]
+pub struct Fetched {
+    response: reqwest::Response,
+}
+
+impl Fetched {
+    /// Its status.
+    pub fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// How many bytes it says to have, if it says so.
+    pub fn length(&self) -> Option<u64> {
+        self.response.content_length()
+    }
+
+    /// What it says to be, in lower case and without parameters: `image/png`.
+    pub fn media_type(&self) -> Option<String> {
+        let value = self.response.headers().get(reqwest::header::CONTENT_TYPE)?.to_str().ok()?;
+        value.split(';').next().map(|essence| essence.trim().to_ascii_lowercase())
+    }
+
+    /// What comes next of its body; `None` at the end.
+    ///
+    /// # Errors
+    /// [`OutboundError`] when it breaks off.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, OutboundError> {
+        self.response.chunk().await.map_err(|error| classify(&error))
+    }
+}
+
 /// TLS with whom this machine trusts.
 ///
 /// # Errors
@@ -162,10 +208,11 @@ fn classify(error: &reqwest::Error) -> OutboundError {
         }
         cause = error.source();
     }
-    if error.is_timeout() {
-        OutboundError::TimedOut
-    } else if error.is_connect() {
+    // A connection that cannot be made in time is none: nobody has heard anything.
+    if error.is_connect() {
         OutboundError::Unreachable
+    } else if error.is_timeout() {
+        OutboundError::TimedOut
     } else {
         OutboundError::Broken
     }

@@ -14,6 +14,7 @@ pub mod past;
 pub mod projection;
 pub mod queues;
 pub mod replay;
+pub mod reports;
 pub mod snapshot;
 pub mod tail;
 pub mod transfer;

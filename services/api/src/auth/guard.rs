@@ -219,6 +219,13 @@ fn too_many(verdict: Verdict) -> Problem {
         .with_header(RETRY_AFTER, HeaderValue::from(verdict.reset))
 }
 
+/// A refusal of what was signed wrongly, told to the audit, unless the address was given too many of them.
+pub(crate) fn refuse(app: &App, parts: &Parts, client: Client, problem: Problem) -> Problem {
+    let problem = app.auth.refusal(problem, client, app.now());
+    tell_audit(app, parts, client, &problem);
+    problem
+}
+
 /// One line for every refusal: who was refused what, and why. No secret and no query is in it.
 fn tell_audit(app: &App, parts: &Parts, client: Client, problem: &Problem) {
     app.metrics.denied(problem.code);

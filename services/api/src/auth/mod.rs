@@ -79,6 +79,8 @@ pub struct AuthConfig {
     pub trusted_role: Role,
     /// How much a caller may ask for.
     pub rates: Rates,
+    /// What external nodes sign their reports with; without it none are taken.
+    pub webhook_secret: Option<String>,
 }
 
 impl Default for AuthConfig {
@@ -94,6 +96,7 @@ impl Default for AuthConfig {
             trusted_networks: Vec::new(),
             trusted_role: Role::default(),
             rates: Rates::default(),
+            webhook_secret: None,
         }
     }
 }
@@ -111,6 +114,9 @@ impl AuthConfig {
         }
         if self.signing_key.as_deref().is_some_and(|key| key.len() < 32) {
             return Err(ConfigError::Secret("auth.signing_key"));
+        }
+        if self.webhook_secret.as_deref().is_some_and(|secret| secret.len() < 16) {
+            return Err(ConfigError::Secret("webhooks.inbound_secret"));
         }
         self.jwks()?;
         Ok(())

@@ -1,4 +1,4 @@
-//! The Web API draft: `/api/projects`, `/api/shots` and `/api/tasks`. Errors are `{code, message, request_id}`.
+//! The Web API draft: `/api/projects`, `/api/shots`, `/api/tasks` and `/api/webhook`. Errors are `{code, message, request_id}`.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use chrono::SecondsFormat;
 use domain::ids::{ProjectId, ShotId, TaskId};
 use domain::job::Kind;
@@ -21,6 +21,7 @@ use super::edit::NO_DIGEST;
 use super::fields::Fields;
 use super::in_own_words;
 use crate::App;
+use crate::auth::Client;
 use crate::caller::{Caller, RequestId};
 use crate::commands::create_project::new_id;
 use crate::extract::{Base, Path};
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/api/shots/{shot}/generate_video", post(generate_video))
         .route("/api/story/{project}/shot/{shot}/generate", post(generate))
         .route("/api/tasks/{task}/status", get(status))
+        .route("/api/webhook/task_complete", post(task_complete))
         .layer(from_fn(answer))
 }
 
@@ -176,21 +178,35 @@ fn model(fields: &Fields, known: &[&str]) -> Result<Option<String>, Problem> {
     }
 }
 
-async fn status(State(app): State<Arc<App>>, Path(task): Path<TaskId>, base: Base) -> Answer {
+/// An external node has done a task, or failed to. Answers where the task stands then.
+async fn task_complete(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
+    request: Request,
+) -> Answer {
+    let task = app.take_report(request, client).await?;
     let row = app.task_row(task).await?;
-    let status = match row.status {
+    Ok(Json(json!({ "task_id": task, "status": word(row.status) })))
+}
+
+fn word(status: TaskStatus) -> &'static str {
+    match status {
         TaskStatus::Blocked | TaskStatus::Pending => "PENDING",
         TaskStatus::Processing => "RUNNING",
         TaskStatus::Finished => "SUCCESS",
         TaskStatus::Failed | TaskStatus::Cancelled => "FAILED",
-    };
+    }
+}
+
+async fn status(State(app): State<Arc<App>>, Path(task): Path<TaskId>, base: Base) -> Answer {
+    let row = app.task_row(task).await?;
     let error = match row.status {
         TaskStatus::Failed => row.error.as_ref().map(|error| error.message.clone()),
         TaskStatus::Cancelled => Some(format!("cancelled: {}", row.reason.as_deref().unwrap_or("requested"))),
         TaskStatus::Blocked | TaskStatus::Pending | TaskStatus::Processing | TaskStatus::Finished => None,
     };
     let result = result(&app, &row, &base).await?;
-    Ok(Json(json!({ "task_id": task, "status": status, "result": result, "err_msg": error })))
+    Ok(Json(json!({ "task_id": task, "status": word(row.status), "result": result, "err_msg": error })))
 }
 
 async fn result(app: &App, row: &TaskRow, base: &Base) -> Result<Value, Problem> {

@@ -39,10 +39,14 @@ pub(crate) const SETTINGS: &[&str] = &[
     "quota.open_tasks",
     "quota.media_mib",
     "limits.import_mib",
+    "external.url",
+    "external.callback_url",
+    "external.kinds",
+    "external.slots",
 ];
 
 /// The keys of those that have none, as arguments show in the list of processes.
-pub(crate) const SECRETS: &[&str] = &["auth.jwt_secret", "auth.signing_key"];
+pub(crate) const SECRETS: &[&str] = &["auth.jwt_secret", "auth.signing_key", "webhooks.inbound_secret"];
 
 /// All keys.
 pub(crate) fn keys() -> impl Iterator<Item = &'static str> {

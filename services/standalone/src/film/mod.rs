@@ -40,7 +40,7 @@ pub(crate) async fn run(args: FilmArgs, globals: &Globals) -> Result<(), Failed>
     let display = Display::new();
     let prepare = |line: &str| display.preparing(line);
     let stack = tokio::select! {
-        stack = Stack::start(&args.data, args.running.surroundings(globals), &prepare) => stack?,
+        stack = Stack::start(&args.data, args.running.surroundings(globals), None, &prepare) => stack?,
         () = interrupted() => return Err(Failed::Interrupted),
     };
     let log = LogTo::File(args.data.join("logs").join("storytovideo.log"));

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod builtin;
+pub mod external;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use domain::asset::AssetKey;
+use domain::desk::Job;
 use domain::job::{Failure, MadeWith, SegmentCounts, Spec, StoryboardOutput};
 use infra::runtime::CancellationToken;
 use tokio::sync::watch;
@@ -22,6 +24,8 @@ pub trait Provider: std::fmt::Debug + Send + Sync + 'static {
 /// What a job may use while it runs.
 #[derive(Debug)]
 pub struct JobContext {
+    /// Which attempt of which task it is.
+    pub job: Job,
     /// An empty folder of its own, removed afterwards.
     pub work: PathBuf,
     /// Where the assets lie that the specification names.

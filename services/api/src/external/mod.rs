@@ -1,0 +1,193 @@
+//! Reports of external nodes (docs/adr/0018): what is signed with the shared secret is a worker's result, once it is
+//! fetched, looked at and stored. A report is dealt with here to its end, whether or not a worker waits for it.
+
+mod fetch;
+mod media;
+
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use domain::asset::Asset;
+use domain::ids::{ClaimId, CommandId, ProjectId, TaskId};
+use domain::job::{Failure, MadeWith, Output};
+use domain::metadata::Context;
+use domain::project::{Command, Envelope, Task, TaskState};
+use domain::report::{Ended, Report, ReportError};
+use infra::postgres::reports;
+use infra::postgres::views::tasks::{self, TaskRow};
+use std::time::Duration;
+use uuid::Uuid;
+
+use crate::App;
+use crate::auth::{self, Client};
+use crate::caller::RequestId;
+use crate::extract::whole_body;
+use crate::problem::Problem;
+
+/// The provider that takes name, and who acted in a project's history.
+const PROVIDER: &str = "external";
+/// Largest report, in bytes.
+const REPORT_LIMIT: usize = 64 * 1024;
+/// Namespace of the command ids that follow from reports.
+const REPORTS: Uuid = Uuid::from_u128(0x7d2b_0f4e_51c8_4a57_9b36_e0a9_63c1_d84f);
+/// A node may be faster than the read tables: its task is looked for so often, with such pauses.
+const LOOKS: usize = 20;
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+/// Time to tell a waiting worker; without that it hears by its lease.
+const WORD_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A task as a report finds it.
+struct Found<'a> {
+    row: TaskRow,
+    task: &'a Task,
+}
+
+impl App {
+    /// Deals with a report, and answers which task it was about. What was reported before, and what nobody waits
+    /// for any more, has no effect.
+    pub(crate) async fn take_report(&self, request: Request, client: Client) -> Result<TaskId, Problem> {
+        let (parts, body) = request.into_parts();
+        let Some(secret) = self.api.access.auth().webhook_secret.as_deref() else {
+            let detail = "this server takes no reports: webhooks.inbound_secret is not set";
+            return Err(Problem::not_found("reports_not_taken", detail));
+        };
+        let body = whole_body(&parts.headers, body, REPORT_LIMIT).await?;
+        let report = self.read_report(&body, secret, &parts, client)?;
+        let task = report.task.ok_or_else(crate::read::no_such_task)?;
+        let row = self.reported_row(task).await?;
+        if reports::is_known(&self.api.pool, task, &report.signature).await? {
+            return Ok(task);
+        }
+        let project = row.project_id;
+        let state = self.api.store.load(project).await?.state;
+        let command = match state.tasks.get(&task) {
+            Some(open) => self.command(&report, Found { row, task: open }).await?,
+            None => None,
+        };
+        if let Some(command) = command {
+            let envelope = self.envelope(&report, task, command, &parts.headers);
+            self.try_execute(project, envelope).await??;
+            self.tell_worker(project, task).await;
+        }
+        reports::remember(&self.api.pool, task, &report.signature).await?;
+        Ok(task)
+    }
+
+    fn read_report(
+        &self,
+        body: &[u8],
+        secret: &str,
+        parts: &Parts,
+        client: Client,
+    ) -> Result<Report, Problem> {
+        let text = std::str::from_utf8(body)
+            .map_err(|_| Problem::bad_request("malformed_json", "the report is not UTF-8"))?;
+        Report::read(text, secret, self.now()).map_err(|error| {
+            let detail = error.to_string();
+            match error {
+                ReportError::Malformed(_) => Problem::bad_request("malformed_json", detail),
+                ReportError::Invalid { field, message } => Problem::invalid(field, message),
+                ReportError::Unsigned => {
+                    let problem = Problem::new(StatusCode::UNAUTHORIZED, "signature_invalid", detail);
+                    auth::guard::refuse(self, parts, client, problem)
+                }
+                ReportError::Stale => {
+                    let problem = Problem::new(StatusCode::UNAUTHORIZED, "timestamp_stale", detail);
+                    auth::guard::refuse(self, parts, client, problem)
+                }
+            }
+        })
+    }
+
+    async fn reported_row(&self, task: TaskId) -> Result<TaskRow, Problem> {
+        for _ in 1..LOOKS {
+            if let Some(row) = tasks::find(&self.api.pool, task).await? {
+                return Ok(row);
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        self.task_row(task).await
+    }
+
+    /// What a report asks to be recorded; `None` when the task is not one that waits for it.
+    async fn command(&self, report: &Report, found: Found<'_>) -> Result<Option<Command>, Problem> {
+        let Found { row, task } = found;
+        let claim = match &task.state {
+            TaskState::Pending => None,
+            TaskState::Processing { claim, .. } => Some(*claim),
+            TaskState::Blocked | TaskState::Failed | TaskState::Cancelled(_) => return Ok(None),
+        };
+        match &report.ended {
+            Ended::Success { urls, model } => {
+                let wanted = media::Wanted::of(task.kind).ok_or_else(not_reported)?;
+                let missing = || Problem::invalid(wanted.field(), "must be there: it is what was asked for");
+                let url = urls.get(wanted.name).ok_or_else(missing)?;
+                let asset = self.bring(&wanted, url).await?;
+                Ok(Some(finished(&row, task, asset, model.clone(), self.now())))
+            }
+            Ended::Failed { message } => Ok(failed(report, task, row.id, claim, message)),
+        }
+    }
+
+    /// The same report is the same command, so that it has one effect even when two come at once.
+    fn envelope(&self, report: &Report, task: TaskId, command: Command, headers: &HeaderMap) -> Envelope {
+        let name = [task.0.as_bytes().as_slice(), &report.signature].concat();
+        let context = Context {
+            command: CommandId(Uuid::new_v5(&REPORTS, &name)),
+            at: self.now(),
+            actor: format!("worker:{PROVIDER}"),
+            owner: None,
+            correlation: RequestId::of(headers).0,
+            causation: None,
+            traceparent: None,
+        };
+        Envelope { context, if_version: None, command }
+    }
+
+    /// Whoever waits for the node need not any more, and nobody else needs to begin.
+    async fn tell_worker(&self, project: ProjectId, task: TaskId) {
+        let telling = async {
+            self.api.bus.publish_cancel(project, task).await?;
+            self.api.bus.remove_job(project, task).await
+        };
+        if !matches!(tokio::time::timeout(WORD_PATIENCE, telling).await, Ok(Ok(()))) {
+            tracing::debug!(%task, "whoever waits for a report hears of it by its lease");
+        }
+    }
+}
+
+fn not_reported() -> Problem {
+    Problem::invalid("task_id", "must be a picture's, a clip's or a voice's: others are not made elsewhere")
+}
+
+fn finished(
+    row: &TaskRow,
+    task: &Task,
+    asset: Asset,
+    model: Option<String>,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Command {
+    let took = row.started_at.map_or(0, |started| (now - started).num_milliseconds());
+    let millis = u64::try_from(took).unwrap_or(0);
+    let made_with = MadeWith { provider: PROVIDER.to_owned(), model, millis, ..MadeWith::default() };
+    Command::RecordTaskFinished {
+        task: row.id,
+        attempt: task.attempt,
+        output: Output::Media { asset },
+        made_with,
+    }
+}
+
+/// A failure counts for the attempt that runs: one that was told of an earlier attempt must not end this one.
+fn failed(
+    report: &Report,
+    task: &Task,
+    id: TaskId,
+    claim: Option<ClaimId>,
+    message: &str,
+) -> Option<Command> {
+    let is_present = report.attempt.is_none_or(|attempt| attempt == task.attempt);
+    let claim = claim.filter(|_| is_present)?;
+    let failure = Failure::retry("external_failed", message);
+    Some(Command::RecordTaskFailed { task: id, claim: Some(claim), failure })
+}

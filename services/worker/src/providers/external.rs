@@ -1,0 +1,183 @@
+//! Work that a node of somebody else's does: it is told what to make, and reports to the API when it has. The API
+//! records what it made and stops the run that waits here, so nothing is lost when this worker is (docs/adr/0018).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use domain::asset::AssetKey;
+use domain::job::{Failure, ImageSpec, Kind, Spec, TtsSpec, VideoSpec};
+use infra::outbound::{AddressRules, Outbound, OutboundError, OutboundSetupError, UrlError};
+use serde_json::{Value, json};
+
+use super::{JobContext, Made, Provider};
+
+/// Largest picture that is sent along, in bytes.
+const PICTURE_LIMIT: u64 = 50 * 1024 * 1024;
+
+/// A node, as it was configured.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Where it is told what to make.
+    pub url: String,
+    /// Where it reports to: the API's `/api/webhook/task_complete`, as the node reaches it.
+    pub callback_url: String,
+    /// What it makes: pictures, clips, voices.
+    pub kinds: BTreeSet<Kind>,
+}
+
+/// A node cannot be worked with.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// Its address is none.
+    #[error("external.url: {0}")]
+    Url(UrlError),
+    /// The way back is none.
+    #[error("external.callback_url: {0}")]
+    CallbackUrl(UrlError),
+    /// It is to make something that takes more than one file.
+    #[error("external.kinds: {0} cannot be made elsewhere; image, video and tts can")]
+    Kind(Kind),
+    /// No requests can be made at all.
+    #[error(transparent)]
+    Setup(#[from] OutboundSetupError),
+}
+
+/// Some kinds go to a node, all others to another provider.
+#[derive(Debug)]
+pub struct WithNode<P> {
+    node: Option<(Node, Outbound)>,
+    other: P,
+}
+
+impl<P> WithNode<P> {
+    /// Without a node everything goes to `other`. The node may be anywhere: whoever runs this system named it.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the node's configuration makes no sense.
+    pub fn new(node: Option<Node>, other: P) -> Result<Self, NodeError> {
+        let node = node.map(|node| {
+            let outbound = Outbound::new(AddressRules::everywhere())?;
+            outbound.check_url(&node.url).map_err(NodeError::Url)?;
+            outbound.check_url(&node.callback_url).map_err(NodeError::CallbackUrl)?;
+            match node.kinds.iter().find(|kind| matches!(kind, Kind::Storyboard | Kind::Film)) {
+                Some(kind) => Err(NodeError::Kind(*kind)),
+                None => Ok((node, outbound)),
+            }
+        });
+        Ok(Self { node: node.transpose()?, other })
+    }
+}
+
+impl<P: Provider> Provider for WithNode<P> {
+    async fn run(&self, spec: &Spec, context: &JobContext) -> Result<Made, Failure> {
+        match &self.node {
+            Some((node, outbound)) if node.kinds.contains(&spec.kind()) => {
+                let order = order(spec, context, &node.callback_url).await?;
+                ask(outbound, &node.url, order).await?;
+                // Whoever records the report stops this run; the time limit does, when there is none.
+                std::future::pending().await
+            }
+            _ => self.other.run(spec, context).await,
+        }
+    }
+}
+
+/// Tells the node what to make. When it is not known whether it heard that, it may be at it: asking again could
+/// cost twice, so its report is waited for all the same.
+async fn ask(outbound: &Outbound, url: &str, order: Value) -> Result<(), Failure> {
+    match outbound.post_json(url, &[], order.to_string()).await {
+        Ok(200..=299) | Err(OutboundError::TimedOut | OutboundError::Broken) => Ok(()),
+        Ok(status @ (408 | 425 | 429 | 500..=599)) => {
+            Err(Failure::retry("node_unavailable", format!("the external node answered {status}")))
+        }
+        Ok(status) => Err(Failure::fail("node_refused", format!("the external node answered {status}"))),
+        Err(error) => Err(Failure::retry("node_unavailable", format!("the external node: {error}"))),
+    }
+}
+
+/// What a node is told. It may be told so again after a fault: the same task and attempt is the same work.
+async fn order(spec: &Spec, context: &JobContext, callback_url: &str) -> Result<Value, Failure> {
+    let mut order = match spec {
+        Spec::Image(spec) => picture(spec),
+        Spec::Video(spec) => clip(spec, context).await?,
+        Spec::Tts(spec) => voice(spec),
+        Spec::Storyboard(_) | Spec::Film(_) => json!({}),
+    };
+    order["task_id"] = json!(context.job.task);
+    order["attempt"] = json!(context.job.attempt);
+    order["kind"] = json!(spec.kind());
+    order["callback_url"] = json!(callback_url);
+    Ok(order)
+}
+
+fn picture(spec: &ImageSpec) -> Value {
+    json!({
+        "prompt": spec.prompt, "negative_prompt": spec.negative_prompt, "seed": spec.seed,
+        "params": {
+            "style": spec.style, "width": spec.width, "height": spec.height,
+            "model": spec.model, "steps": spec.steps, "cfg_scale": spec.cfg_scale,
+        },
+    })
+}
+
+async fn clip(spec: &VideoSpec, context: &JobContext) -> Result<Value, Failure> {
+    let missing = || Failure::retry("input_missing", "the picture that was to be moved is not there");
+    let path = context.inputs.get(&spec.image).ok_or_else(missing)?;
+    let image = encoded(path, &spec.image).await?;
+    Ok(json!({
+        "prompt": spec.prompt, "negative_prompt": "", "seed": spec.seed,
+        "params": {
+            "image": image, "width": spec.width, "height": spec.height, "fps": spec.fps,
+            "duration": spec.duration_seconds, "model": spec.model,
+        },
+    }))
+}
+
+fn voice(spec: &TtsSpec) -> Value {
+    json!({
+        "prompt": spec.text, "negative_prompt": "", "seed": 0,
+        "params": {
+            "language": spec.language, "voice": spec.voice, "speed": spec.speed, "model": spec.model,
+            "format": "wav",
+        },
+    })
+}
+
+/// A picture as a `data:` URL: a node needs no way to our media.
+async fn encoded(path: &Path, key: &AssetKey) -> Result<String, Failure> {
+    let unreadable = |error: std::io::Error| Failure::retry("input_unreadable", error);
+    let size = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
+    if size > PICTURE_LIMIT {
+        return Err(Failure::fail("input_too_large", format!("the picture has {size} bytes")));
+    }
+    let bytes = tokio::fs::read(path).await.map_err(unreadable)?;
+    let media_type = if key.extension() == "jpg" { "jpeg" } else { key.extension() };
+    Ok(format!("data:image/{media_type};base64,{}", STANDARD.encode(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node() -> Node {
+        Node {
+            url: "http://10.0.0.7:9000/jobs".to_owned(),
+            callback_url: "https://films.example/api/webhook/task_complete".to_owned(),
+            kinds: [Kind::Image].into(),
+        }
+    }
+
+    #[test]
+    fn a_node_that_makes_no_sense_is_refused_by_its_setting() {
+        let words = |node| WithNode::new(Some(node), ()).err().map(|error| error.to_string());
+        assert_eq!(words(node()), None);
+        let url = |url: &str| Node { url: url.to_owned(), ..node() };
+        assert!(words(url("ftp://x")).unwrap().starts_with("external.url"));
+        let callback = Node { callback_url: "/api".to_owned(), ..node() };
+        assert!(words(callback).unwrap().starts_with("external.callback_url"));
+        let film = Node { kinds: [Kind::Film].into(), ..node() };
+        assert!(words(film).unwrap().contains("film"));
+    }
+}
