@@ -2,6 +2,7 @@
 //! addresses and limits, against the whole system.
 
 mod credentials;
+mod crowd;
 mod issuer;
 mod keys;
 mod limits;

@@ -13,6 +13,7 @@ use infra::outbound::IpNet;
 
 use crate::ConfigError;
 use crate::auth::{AuthConfig, Client};
+use crate::crowd::Crowd;
 use crate::problem::Problem;
 use crate::room::Room;
 
@@ -26,6 +27,7 @@ pub struct Access {
     proxies: Vec<IpNet>,
     auth: AuthConfig,
     room: Room,
+    crowd: Crowd,
 }
 
 impl Access {
@@ -65,6 +67,16 @@ impl Access {
         Self { room, ..self }
     }
 
+    /// Nobody may hold more open than this.
+    #[must_use]
+    pub fn with_crowd(self, crowd: Crowd) -> Self {
+        Self { crowd, ..self }
+    }
+
+    pub(crate) fn crowd(&self) -> Crowd {
+        self.crowd
+    }
+
     pub(crate) fn room(&self) -> &Room {
         &self.room
     }
@@ -77,6 +89,12 @@ impl Access {
     /// Where a request comes from.
     pub(crate) fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> Client {
         Client::of(extensions, headers, &self.proxies)
+    }
+
+    /// Whether many callers come from this address: a proxy's, or our own machine's, where one may run.
+    pub(crate) fn speaks_for_many(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        peer.is_loopback() || self.proxies.iter().any(|network| network.contains(&peer))
     }
 
     /// The origin of our addresses, as the request reached us.

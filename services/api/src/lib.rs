@@ -8,6 +8,7 @@ mod auth;
 mod caller;
 mod commands;
 mod cors;
+mod crowd;
 mod cursor;
 mod describe;
 mod edge;
@@ -21,13 +22,16 @@ mod json;
 mod live;
 mod metrics;
 mod openapi;
+mod place;
 pub mod problem;
 mod queries;
 mod read;
 mod room;
 mod router;
 mod serve;
+mod shares;
 mod tls;
+mod transfer;
 mod upload;
 
 use std::net::SocketAddr;
@@ -43,19 +47,17 @@ use infra::postgres::event_store::EventStore;
 use infra::runtime::{CancellationToken, Clock};
 
 use auth::Auth;
-use problem::Problem;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 pub use access::Access;
 pub use auth::{AuthConfig, Connection, NewKey, Rates, Role, UnknownRole, is_sane_subject};
+pub use crowd::Crowd;
 pub use extract::BODY_LIMIT;
 pub use room::Room;
 pub use router::router;
 pub use serve::{Listeners, run};
 pub use tls::{Tls, TlsError};
 
-/// Exports and imports at once.
-const TRANSFERS: usize = 4;
 /// Results of external nodes that are fetched at once.
 const FETCHES: usize = 4;
 
@@ -124,8 +126,10 @@ struct App {
     auth: Auth,
     metrics: metrics::Metrics,
     streams: Arc<live::Streams>,
-    /// Turns of those who export and import.
-    transfers: Arc<Semaphore>,
+    transfers: transfer::Transfers,
+    decoders: upload::Decoders,
+    /// What each caller and each address has open.
+    holders: crowd::Holders,
     /// Turns to fetch what external nodes made.
     fetches: Arc<Semaphore>,
     /// The OpenAPI document, once somebody asked for it.
@@ -136,17 +140,17 @@ impl App {
     fn new(api: Api, shutdown: CancellationToken) -> Self {
         let streams = Arc::new(live::Streams::new(api.clone(), shutdown));
         let auth = Auth::new(api.access.auth().clone(), api.pool.clone(), api.clock.clone());
-        let transfers = Arc::new(Semaphore::new(TRANSFERS));
-        let fetches = Arc::new(Semaphore::new(FETCHES));
-        let metrics = metrics::Metrics::default();
-        Self { api, auth, metrics, streams, transfers, fetches, document: OnceLock::new() }
-    }
-
-    /// The turn to export or import; each of them has a thread.
-    fn transfer(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let busy = "too many projects are being exported or imported; try again in a moment";
-        let turn = self.transfers.clone().try_acquire_owned();
-        turn.map_err(|_| Problem::unavailable("too_many_transfers", busy))
+        Self {
+            api,
+            auth,
+            metrics: metrics::Metrics::default(),
+            streams,
+            transfers: transfer::Transfers::default(),
+            decoders: upload::Decoders::default(),
+            holders: crowd::Holders::default(),
+            fetches: Arc::new(Semaphore::new(FETCHES)),
+            document: OnceLock::new(),
+        }
     }
 
     fn now(&self) -> DateTime<Utc> {

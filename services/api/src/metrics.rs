@@ -50,7 +50,7 @@ impl Metrics {
         *requests.entry((route.to_owned(), method.to_owned(), status)).or_default() += 1;
     }
 
-    /// A request was refused before it reached its handler. `code` is the problem's.
+    /// A request or a connection was refused. `code` is the problem's.
     pub(crate) fn denied(&self, code: &'static str) {
         *self.denied.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
     }
@@ -100,7 +100,7 @@ impl Metrics {
                 "stv_api_requests_total{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}} {count}"
             )?;
         }
-        writeln!(out, "# HELP stv_api_denied_total Requests refused before their handler, by reason.")?;
+        writeln!(out, "# HELP stv_api_denied_total Requests and connections refused, by reason.")?;
         writeln!(out, "# TYPE stv_api_denied_total counter")?;
         for (code, count) in &*self.denied.lock().unwrap_or_else(PoisonError::into_inner) {
             writeln!(out, "stv_api_denied_total{{code=\"{code}\"}} {count}")?;

@@ -19,12 +19,12 @@ use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
 use crate::auth::Connection;
-use crate::metrics::Counted;
+use crate::place::{Place, Placed};
 use crate::tls::Tls;
 use crate::{Api, ApiError, App, router};
 
 /// Connections at once; more wait to be accepted.
-const CONNECTIONS: usize = 4_096;
+pub(crate) const CONNECTIONS: usize = 4_096;
 /// Time for the head of a request, from the moment the connection waits for one.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Time for a client to take anything of what it is sent: a download, or a stream of events.
@@ -120,8 +120,19 @@ async fn accept(
         match accepted {
             Ok(Some((stream, peer, permit))) => {
                 failures = 0;
-                let held = (permit, app.metrics.connection());
-                connections.spawn(welcome(stream, peer, tls.clone(), router.clone(), shutdown.clone(), held));
+                let Some(share) = app.connection_of(peer.ip()) else {
+                    app.metrics.denied("too_many_connections");
+                    continue;
+                };
+                let place = (permit, share, app.metrics.connection());
+                connections.spawn(welcome(
+                    stream,
+                    peer,
+                    tls.clone(),
+                    router.clone(),
+                    shutdown.clone(),
+                    place,
+                ));
             }
             Ok(None) => break,
             Err(error) if failures >= ACCEPT_FAILURES => return Err(ApiError::Accept(error)),
@@ -157,14 +168,14 @@ async fn welcome(
     tls: Option<Tls>,
     router: Router,
     shutdown: CancellationToken,
-    _held: (OwnedSemaphorePermit, Counted),
+    place: Place,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers may be delayed by Nagle's algorithm");
     }
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_PATIENCE));
-    let stream = Box::pin(stream);
+    let stream = Placed::new(Box::pin(stream), place);
     let Some(tls) = tls else {
         return converse(stream, Connection { peer, secure: false }, router, shutdown).await;
     };

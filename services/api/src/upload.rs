@@ -2,6 +2,7 @@
 //! before it is stored. What it is called and what it is said to be does not count.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
@@ -12,6 +13,7 @@ use image::{ImageFormat, ImageReader, Limits};
 use infra::media::{Incoming, MediaFolder};
 use multer::{Constraints, Multipart, SizeLimit};
 use tokio::io::AsyncReadExt;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::problem::Problem;
@@ -24,8 +26,12 @@ const FORM_LIMIT: u64 = FILE_LIMIT + 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(50);
 /// Longest side of a picture, in pixels.
 const LONGEST_SIDE: u32 = 8_192;
-/// Most memory that decoding a picture may take, in bytes.
-const DECODING: u64 = 512 * 1024 * 1024;
+/// Most pixels of a picture: 8,192 × 4,096.
+const PIXELS: u64 = 32 * 1024 * 1024;
+/// Most memory that decoding a picture may take, in bytes: eight for each pixel, and what the decoder needs.
+const DECODING: u64 = PIXELS * 8 + 64 * 1024 * 1024;
+/// Pictures that are decoded at once.
+const DECODERS: usize = 2;
 
 /// The form of an upload, for the API's document.
 #[derive(Debug, ToSchema)]
@@ -58,11 +64,10 @@ impl<S: Send + Sync> FromRequest<S> for Upload {
 
 impl Upload {
     /// Stores the picture: PNG, JPEG or WebP, decoded to the last pixel.
-    pub(crate) async fn picture(self, media: &MediaFolder) -> Result<Asset, Problem> {
+    pub(crate) async fn picture(self, media: &MediaFolder, decoders: &Decoders) -> Result<Asset, Problem> {
         let file = self.receive(media).await?;
         let path = file.path().to_owned();
-        let looked = tokio::task::spawn_blocking(move || look_at_picture(&path)).await;
-        let extension = looked.map_err(|error| Problem::internal(error.to_string()))??;
+        let extension = decoders.run(move || look_at_picture(&path)).await??;
         Ok(media.keep(file, "image", extension).await?)
     }
 
@@ -100,6 +105,32 @@ impl Upload {
     }
 }
 
+/// The few pictures that are decoded at once; others wait for their turn.
+#[derive(Debug, Clone)]
+pub(crate) struct Decoders(Arc<Semaphore>);
+
+impl Default for Decoders {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(DECODERS)))
+    }
+}
+
+impl Decoders {
+    /// Runs what decodes a picture once it is its turn, which it keeps even when nobody waits for it any more.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        decode: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let lost = |error: String| Problem::internal(format!("a picture was not decoded: {error}"));
+        let turn = self.0.clone().acquire_owned().await.map_err(|error| lost(error.to_string()))?;
+        let decoding = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            decode()
+        });
+        decoding.await.map_err(|error| lost(error.to_string()))
+    }
+}
+
 fn refused(error: &multer::Error) -> Problem {
     match error {
         multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => {
@@ -116,7 +147,8 @@ pub(crate) fn look_at_picture(path: &Path) -> Result<&'static str, Problem> {
     let not_read = |error: std::io::Error| {
         Problem::unavailable("media_unavailable", "stored media cannot be read").because(error.to_string())
     };
-    let mut reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(not_read)?;
+    let open = || ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(not_read);
+    let mut reader = open()?;
     let extension = match reader.format() {
         Some(ImageFormat::Png) => "png",
         Some(ImageFormat::Jpeg) => "jpg",
@@ -128,17 +160,33 @@ pub(crate) fn look_at_picture(path: &Path) -> Result<&'static str, Problem> {
     limits.max_image_height = Some(LONGEST_SIDE);
     limits.max_alloc = Some(DECODING);
     reader.limits(limits);
-    let picture = reader.decode().map_err(|error| match error {
-        image::ImageError::Limits(_) => {
-            Problem::invalid("file", format!("must have at most {LONGEST_SIDE} pixels each way"))
-        }
+    // Only its head is read for that.
+    check_size(open()?.into_dimensions().map_err(not_decoded)?)?;
+    reader.decode().map_err(not_decoded)?;
+    Ok(extension)
+}
+
+fn not_decoded(error: image::ImageError) -> Problem {
+    match error {
+        image::ImageError::Limits(_) => too_many_pixels(),
         _ => Problem::invalid("file", "is damaged: it cannot be decoded"),
-    })?;
-    let (short, long) = (picture.width().min(picture.height()), picture.width().max(picture.height()));
+    }
+}
+
+fn check_size((width, height): (u32, u32)) -> Result<(), Problem> {
+    let (short, long) = (width.min(height), width.max(height));
+    if long > LONGEST_SIDE || u64::from(width) * u64::from(height) > PIXELS {
+        return Err(too_many_pixels());
+    }
     if short < 16 || long / short >= 20 {
         return Err(Problem::invalid("file", "must have at least 16 pixels each way, and not be a strip"));
     }
-    Ok(extension)
+    Ok(())
+}
+
+fn too_many_pixels() -> Problem {
+    let words = format!("must have at most {LONGEST_SIDE} pixels each way, and {PIXELS} in all");
+    Problem::invalid("file", words)
 }
 
 /// The extension of what a sound file really is, by its first bytes.
@@ -192,7 +240,7 @@ mod tests {
             .unwrap();
         let told = |problem: Problem| (problem.status.as_u16(), problem.detail);
         let upload = Upload::from_request(request, &()).await.map_err(told)?;
-        let stored = upload.picture(&media).await.map_err(told);
+        let stored = upload.picture(&media, &Decoders::default()).await.map_err(told);
         let left = std::fs::read_dir(folder.path().join("incoming")).unwrap().count();
         assert_eq!(left, 0, "an upload leaves nothing behind");
         if let Ok(asset) = &stored {
@@ -232,6 +280,56 @@ mod tests {
                 .unwrap_err();
         assert_eq!(status, 422);
         assert!(words.contains("8192"), "{words}");
+    }
+
+    #[tokio::test]
+    async fn a_picture_with_too_many_pixels_is_refused_by_what_its_head_says() {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image::DynamicImage::new_luma8(LONGEST_SIDE, 4_096).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        assert!(bring(form(&[part("file", bytes.get_ref())])).await.is_ok());
+        let mut larger = bytes.into_inner();
+        // The height, and the head's checksum.
+        larger[20..24].copy_from_slice(&LONGEST_SIDE.to_be_bytes());
+        let checksum = crc32(&larger[12..29]);
+        larger[29..33].copy_from_slice(&checksum.to_be_bytes());
+        let (status, words) = bring(form(&[part("file", &larger)])).await.unwrap_err();
+        assert_eq!(status, 422);
+        assert!(words.contains("33554432"), "{words}");
+    }
+
+    /// Of a PNG chunk's type and data (PNG, third edition, 5.3).
+    fn crc32(bytes: &[u8]) -> u32 {
+        let of_bit = |sum: u32| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg());
+        !bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| of_bit(sum)))
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn few_pictures_are_decoded_at_once_and_all_of_them_in_the_end() {
+        use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+        let (decoders, running) = (Decoders::default(), Arc::new(AtomicUsize::new(0)));
+        let (started, starts) = std::sync::mpsc::channel();
+        let (go, gone) = std::sync::mpsc::channel();
+        let gone = Arc::new(std::sync::Mutex::new(gone));
+        let decode = |_| {
+            let (running, started, gone) = (running.clone(), started.clone(), gone.clone());
+            decoders.run(move || {
+                started.send(running.fetch_add(1, SeqCst) + 1).unwrap();
+                gone.lock().unwrap().recv().unwrap();
+                running.fetch_sub(1, SeqCst);
+            })
+        };
+        let all = futures::future::join_all((0..12).map(decode));
+        let letting = tokio::task::spawn_blocking(move || {
+            let let_go = |_| {
+                let at_once = starts.recv().unwrap();
+                go.send(()).unwrap();
+                at_once
+            };
+            (0..12).map(let_go).max()
+        });
+        let (decoded, most) = tokio::join!(all, letting);
+        assert!(decoded.iter().all(Result::is_ok));
+        assert!(most.unwrap() <= Some(DECODERS));
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use api::{Access, AuthConfig, ConfigError, Rates, Role, Room, Tls};
+use api::{Access, AuthConfig, ConfigError, Crowd, Rates, Role, Room, Tls};
 use clap::{ArgAction, Args};
 use infra::outbound::IpNet;
 use infra::postgres::{PgPool, access};
@@ -79,6 +79,12 @@ pub(crate) struct AccessArgs {
     /// Looks at one task, for each caller and minute.
     #[arg(long, env = "STORYTOVIDEO_LIMITS_POLLS", default_value_t = Rates::default().polls, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     limits_polls: u32,
+    /// Live streams of one caller at once.
+    #[arg(long, env = "STORYTOVIDEO_LIMITS_STREAMS", default_value_t = Crowd::default().streams, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    limits_streams: u32,
+    /// Connections of one address at once; loopback and trusted proxies have no limit.
+    #[arg(long, env = "STORYTOVIDEO_LIMITS_CONNECTIONS", default_value_t = Crowd::default().connections, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    limits_connections: u32,
 }
 
 /// How much there may be.
@@ -111,6 +117,10 @@ impl RoomArgs {
 }
 
 impl AccessArgs {
+    fn crowd(&self) -> Crowd {
+        Crowd { streams: self.limits_streams, connections: self.limits_connections }
+    }
+
     fn auth(&self, config: &Config) -> Result<AuthConfig, Failed> {
         let secret = |key| config.secret(key).map_err(|error| Failed::Usage(error.to_string()));
         Ok(AuthConfig {
@@ -143,7 +153,7 @@ impl Http {
             None => access,
         };
         let access = access.behind(self.reach.trusted_proxies.clone()).within(self.room.room());
-        access.with_auth(self.access.auth(config)?).map_err(usage)
+        access.with_crowd(self.access.crowd()).with_auth(self.access.auth(config)?).map_err(usage)
     }
 
     /// Nobody from another machine is served without saying who it is.

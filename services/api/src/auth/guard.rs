@@ -13,7 +13,7 @@ use super::credentials::{self, PathKey, QueryTicket};
 use super::identity::{Identity, Role};
 use super::network::Client;
 use super::ownership::Asked;
-use super::policy::{Need, need};
+use super::policy::{Need, begins_session, need};
 use super::rates::{Class, Key, Verdict};
 use super::{Auth, Signing};
 use crate::App;
@@ -42,6 +42,9 @@ pub(crate) async fn admit(
 
 async fn examine(app: &App, parts: &mut Parts, client: Client) -> Result<Option<Verdict>, Problem> {
     let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    if begins_session(&parts.method, route.as_deref()) {
+        app.auth.count_session(client)?;
+    }
     let need = need(&parts.method, route.as_deref());
     let ticket = take_ticket(parts);
     let signing = match app.auth.is_on().await {
@@ -191,8 +194,8 @@ impl Auth {
         if verdict.allowed { Ok(verdict) } else { Err(too_many(verdict)) }
     }
 
-    /// One more attempt from this address to begin a session.
-    pub(crate) fn count_session(&self, client: Client) -> Result<(), Problem> {
+    /// One more attempt from this address to begin a session, before any of its body is read.
+    fn count_session(&self, client: Client) -> Result<(), Problem> {
         let key = Key { class: Class::Session, caller: name_of(client.address).into(), task: None };
         let verdict = self.windows.count(key, self.clock.now());
         if verdict.allowed { Ok(()) } else { Err(too_many(verdict)) }

@@ -30,8 +30,8 @@ const OPEN: [(Option<Method>, &str); 11] = [
     (None, "/studio"),
     (None, "/studio/"),
     (None, "/studio/{*path}"),
-    (Some(Method::POST), "/v1/session"),
-    (Some(Method::DELETE), "/v1/session"),
+    (Some(Method::POST), SESSION),
+    (Some(Method::DELETE), SESSION),
     (Some(Method::POST), "/api/webhook/task_complete"),
 ];
 /// What a viewer may do although it is no GET.
@@ -39,6 +39,7 @@ const FOR_VIEWERS: [(Method, &str); 1] = [(Method::POST, "/v1/tickets")];
 /// What is about everybody's work.
 const FOR_ADMINS: [&str; 6] =
     ["/metrics", "/v1/workers", "/v1/queues", "/v1/dead-letters", "/v1/projects/purge", "/v1/read-tables"];
+const SESSION: &str = "/v1/session";
 const MEDIA: &str = "/media/{kind}/{name}";
 
 /// What a path parameter names.
@@ -91,6 +92,11 @@ pub(crate) fn need(method: &Method, route: Option<&str>) -> Need {
     }
     let viewer = looks || FOR_VIEWERS.iter().any(|(of, path)| of == method && *path == route);
     Need::Role(if viewer { Role::Viewer } else { Role::Editor })
+}
+
+/// Whether this exchanges a key for a token: strangers may ask for it, but not without end.
+pub(crate) fn begins_session(method: &Method, route: Option<&str>) -> bool {
+    *method == Method::POST && route == Some(SESSION)
 }
 
 /// What a path parameter names; `None` for one that nobody has thought about.

@@ -16,12 +16,14 @@ use infra::archive::{Importer, Limits};
 use infra::postgres::event_store::Receipt;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use crate::App;
 use crate::caller::{Caller, etag};
 use crate::extract::Base;
 use crate::json::Project;
 use crate::problem::Problem;
+use crate::transfer::Pace;
 
 /// Where it is asked for; it may take longer than other requests.
 pub(crate) const ROUTE: &str = "/v1/projects/import";
@@ -57,8 +59,11 @@ pub(crate) async fn post(
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
-    let turn = app.transfer()?;
+    let _share = app.transfer_of(&caller.identity)?;
+    let arriving = app.transfers.arrival()?;
     let (file, digest) = receive(&app, body, limit).await?;
+    drop(arriving);
+    let turn = app.transfers.turn_to_read().await?;
     let envelope = Envelope {
         context: caller.context(app.api.clock.now(), digest),
         if_version: None,
@@ -90,18 +95,23 @@ fn too_large(limit: u64) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
 }
 
+fn too_slow() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long to arrive")
+}
+
 /// The body in a file that nobody else can see, and its SHA-256.
 async fn receive(app: &App, body: Body, limit: u64) -> Result<(File, [u8; 32]), Problem> {
     let mut file = app.api.media.scratch()?;
     let mut pieces = body.into_data_stream();
-    let (mut hasher, mut length) = (Sha256::new(), 0);
+    let (mut hasher, mut length, mut pace) = (Sha256::new(), 0, Pace::default());
     loop {
-        let too_slow = |_| {
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long to arrive")
-        };
-        let piece = tokio::time::timeout(PIECE_PATIENCE, pieces.next()).await.map_err(too_slow)?;
+        let asked = Instant::now();
+        let piece = tokio::time::timeout(PIECE_PATIENCE, pieces.next()).await.map_err(|_| too_slow())?;
         let Some(piece) = piece else { return Ok((file, hasher.finalize().into())) };
         let piece = piece.map_err(|_| Problem::bad_request("incomplete_body", "the body ended too early"))?;
+        if !pace.goes_on(asked.elapsed(), piece.len()) {
+            return Err(too_slow());
+        }
         length += piece.len() as u64;
         if length > limit {
             return Err(too_large(limit));

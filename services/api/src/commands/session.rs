@@ -59,7 +59,6 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Json<Body>,
 ) -> Result<Response, Problem> {
-    app.auth.count_session(client)?;
     let Body { api_key, cookie: wants_cookie } = body.value;
     let key = api_key.or_else(|| bearer(&headers)).unwrap_or_default();
     let (token, until, identity) = app.auth.begin_session(&key).await?;

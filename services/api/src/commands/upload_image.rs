@@ -19,7 +19,8 @@ use crate::upload::{Upload, UploadForm};
 #[utoipa::path(
     put, path = "/v1/projects/{project}/shots/{shot}/image", tag = "shots", operation_id = "uploadImage",
     summary = "Let a shot use a picture of one's own", params(Caller),
-    request_body(content = UploadForm, content_type = "multipart/form-data", description = "PNG, JPEG or WebP"),
+    request_body(content = UploadForm, content_type = "multipart/form-data", 
+        description = "PNG, JPEG or WebP with at most 8,192 pixels each way and 33,554,432 (8,192 × 4,096) in all"),
     responses(
         (status = 200, description = "The shot", body = Changed<Shot>, headers(("ETag"))),
         (status = 400, description = "malformed_form"),
@@ -42,7 +43,7 @@ pub(crate) async fn put(
         Some(shot) if shot.locked => return Err(ProjectError::ShotLocked.into()),
         Some(_) => {}
     }
-    let asset = upload.picture(&app.api.media).await?;
+    let asset = upload.picture(&app.api.media, &app.decoders).await?;
     let command = Command::UploadTake { shot, kind: Kind::Image, asset };
     let version = app.execute(&caller, project, command, [0; 32]).await?.receipt.version;
     let body = Changed { item: app.shot(project, shot, &base).await?, project_version: version };

@@ -32,8 +32,7 @@ impl App {
         }
         file.settle().await?;
         let (path, look) = (file.path().to_owned(), wanted.look);
-        let looked = tokio::task::spawn_blocking(move || look(&path)).await;
-        let looked = looked.map_err(|error| Problem::internal(error.to_string()))?;
+        let looked = self.decoders.run(move || look(&path)).await?;
         let seen = looked.map_err(|problem| problem.about(&wanted.field()))?;
         let asset = self.api.media.keep(file, wanted.kind.as_str(), seen.extension).await?;
         Ok(Asset { duration_seconds: seen.seconds, ..asset })

@@ -17,6 +17,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::feed::{End, Feed, Parameters, Shown};
 use super::message::Plain;
+use crate::auth::Identity;
 use crate::extract::{Base, Path, Query};
 use crate::problem::Problem;
 use crate::{App, openapi};
@@ -43,6 +44,7 @@ impl IntoParams for Resume {
     responses(
         (status = 200, description = "Events follow", content((String = "text/event-stream"))),
         (status = 400, description = "invalid_last_event_id"),
+        (status = 429, description = "too_many_streams"),
         (status = 503, description = "too_many_streams,project_unreadable"),
     ),
 )]
@@ -51,14 +53,15 @@ pub(crate) async fn listen(
     Path(project): Path<ProjectId>,
     Query(parameters): Query<Parameters>,
     base: Base,
+    identity: Identity,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let after = last_event(&headers)?.max(parameters.after);
-    app.admit_stream(project).await?;
+    let seat = app.seat(&identity, project).await?;
     let unreadable = |_| {
         Problem::unavailable("project_unreadable", "the project cannot be read now; try again in a moment")
     };
-    let feed = Feed::start(app, project, &base, after).await.map_err(unreadable)?;
+    let feed = Feed::start(app, project, &base, after, seat).await.map_err(unreadable)?;
     let events = stream::unfold(Some(feed), async |feed| {
         let mut feed = feed?;
         match feed.next().await {

@@ -10,18 +10,15 @@ use infra::postgres::tail;
 use serde::Deserialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 use utoipa::IntoParams;
 
 use super::hub::Update;
 use super::message::{Message, Plain};
+use super::seat::Seat;
 use crate::App;
 use crate::extract::Base;
-use crate::metrics::Counted;
 use crate::problem::Problem;
 
-/// Streams at once.
-const STREAMS: u64 = 4_096;
 /// Most events that are sent to a stream that resumes; beyond that it gets a snapshot.
 const RESUMABLE: u64 = 1_000;
 /// Events that are read from the log at a time.
@@ -66,18 +63,7 @@ pub(super) struct Feed {
     behind: bool,
     /// At most a page, and a ping.
     ready: VecDeque<Shown>,
-    _held: (Counted, TaskTrackerToken),
-}
-
-impl App {
-    /// A stream of a project may be opened now.
-    pub(crate) async fn admit_stream(&self, project: ProjectId) -> Result<(), Problem> {
-        self.project_row(project).await?;
-        if self.metrics.open_streams() >= STREAMS {
-            return Err(Problem::unavailable("too_many_streams", "too many live streams are open"));
-        }
-        Ok(())
-    }
+    _seat: Seat,
 }
 
 impl Feed {
@@ -87,8 +73,8 @@ impl Feed {
         project: ProjectId,
         base: &Base,
         after: Option<u64>,
+        seat: Seat,
     ) -> Result<Self, End> {
-        let held = (app.metrics.stream(), app.streams.token());
         // Subscribed first, and read then: what happens in between is in the queue.
         let updates = app.streams.join(project);
         let head = app.api.store.load(project).await.map_err(|_| End::Unreadable)?.state.version;
@@ -98,7 +84,7 @@ impl Feed {
         };
         // The read tables may be a moment behind what the bus has said already.
         let ready = ready.into_iter().collect();
-        Ok(Self { app, project, updates, sent, behind: true, ready, _held: held })
+        Ok(Self { app, project, updates, sent, behind: true, ready, _seat: seat })
     }
 
     /// The next message, when there is one.

@@ -8,7 +8,9 @@ pub(crate) mod events;
 mod feed;
 mod hub;
 mod message;
+mod seat;
 pub(crate) mod socket;
 
 pub(crate) use hub::{Streams, Update};
+pub(crate) use seat::Seat;
 pub(crate) use socket::upgrade_required;

@@ -15,7 +15,9 @@ use futures::{SinkExt, StreamExt};
 
 use super::feed::{End, Feed, Parameters};
 use super::message::Plain;
+use super::seat::Seat;
 use crate::App;
+use crate::auth::Identity;
 use crate::extract::{Base, Path, Query};
 use crate::problem::Problem;
 
@@ -33,6 +35,7 @@ const INCOMING_LIMIT: usize = 4_096;
     responses(
         (status = 101, description = "Messages follow: snapshot, event, progress, ping, lagged"),
         (status = 426, description = "upgrade_required"),
+        (status = 429, description = "too_many_streams"),
         (status = 503, description = "too_many_streams"),
     ),
 )]
@@ -41,12 +44,13 @@ pub(crate) async fn open(
     Path(project): Path<ProjectId>,
     Query(parameters): Query<Parameters>,
     base: Base,
+    identity: Identity,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|_| upgrade_required())?;
-    app.admit_stream(project).await?;
+    let seat = app.seat(&identity, project).await?;
     let upgrade = upgrade.max_message_size(INCOMING_LIMIT).max_frame_size(INCOMING_LIMIT);
-    Ok(upgrade.on_upgrade(move |socket| attend(app, project, base, parameters.after, socket)))
+    Ok(upgrade.on_upgrade(move |socket| attend(app, project, base, parameters.after, seat, socket)))
 }
 
 /// What is answered to whoever asks without upgrading.
@@ -56,10 +60,17 @@ pub(crate) fn upgrade_required() -> Problem {
 }
 
 /// One stream from its first message to its end.
-async fn attend(app: Arc<App>, project: ProjectId, base: Base, after: Option<u64>, socket: WebSocket) {
+async fn attend(
+    app: Arc<App>,
+    project: ProjectId,
+    base: Base,
+    after: Option<u64>,
+    seat: Seat,
+    socket: WebSocket,
+) {
     let (mut sink, mut incoming) = socket.split();
     let end = tokio::select! {
-        end = talk(app, project, &base, after, &mut sink) => end,
+        end = talk(app, project, &base, after, seat, &mut sink) => end,
         () = until_closed(&mut incoming) => End::Gone,
     };
     tracing::debug!(%project, ?end, "a live stream ended");
@@ -72,9 +83,10 @@ async fn talk(
     project: ProjectId,
     base: &Base,
     after: Option<u64>,
+    seat: Seat,
     sink: &mut SplitSink<WebSocket, Frame>,
 ) -> End {
-    let mut feed = match Feed::start(app, project, base, after).await {
+    let mut feed = match Feed::start(app, project, base, after, seat).await {
         Ok(feed) => feed,
         Err(end) => return end,
     };

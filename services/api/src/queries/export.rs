@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::State;
@@ -16,8 +16,10 @@ use tokio::sync::mpsc;
 
 use super::film_download::disposition;
 use crate::App;
+use crate::auth::Identity;
 use crate::extract::Path;
 use crate::problem::Problem;
+use crate::transfer::Pace;
 
 /// What is sent at a time, in bytes.
 const CHUNK: usize = 64 * 1024;
@@ -39,16 +41,17 @@ const SEND_PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,
+    identity: Identity,
 ) -> Result<Response, Problem> {
     let row = app.project_row(project).await?;
-    let turn = app.transfer()?;
+    let turn = (app.transfer_of(&identity)?, app.transfers.turn()?);
     let export =
         Export { pool: app.api.pool.clone(), media: app.api.media.clone(), project, version: row.version };
     let (chunks, mut sent) = mpsc::channel(WAITING);
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let sink = ToClient { chunks: chunks.clone(), runtime: runtime.clone() };
+        let sink = ToClient { chunks: chunks.clone(), runtime: runtime.clone(), pace: Pace::default() };
         if let Err(error) = export.write(BufWriter::with_capacity(CHUNK, sink), &runtime) {
             tracing::warn!(%project, error = told(&error), "an export was not finished");
             // A stream that breaks is no archive; one that only ended might be taken for one.
@@ -79,14 +82,19 @@ fn told(error: &ArchiveError) -> String {
 struct ToClient {
     chunks: mpsc::Sender<io::Result<Bytes>>,
     runtime: Handle,
+    pace: Pace,
 }
 
 impl Write for ToClient {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let chunk = Ok(Bytes::copy_from_slice(bytes));
-        let sending = self.chunks.send_timeout(chunk, SEND_PATIENCE);
-        let sent = self.runtime.block_on(sending);
-        sent.map(|()| bytes.len()).map_err(|_| io::Error::other("the client does not take it"))
+        let asked = Instant::now();
+        let sent = self.runtime.block_on(self.chunks.send_timeout(chunk, SEND_PATIENCE));
+        match sent {
+            Ok(()) if self.pace.goes_on(asked.elapsed(), bytes.len()) => Ok(bytes.len()),
+            Ok(()) => Err(io::Error::other("the client takes it too slowly")),
+            Err(_) => Err(io::Error::other("the client does not take it")),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

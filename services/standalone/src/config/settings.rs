@@ -34,6 +34,8 @@ pub(crate) const SETTINGS: &[&str] = &[
     "limits.reads",
     "limits.writes",
     "limits.polls",
+    "limits.streams",
+    "limits.connections",
     "limits.min_free_mib",
     "quota.projects",
     "quota.open_tasks",

@@ -14,8 +14,9 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::view;
 use crate::App;
+use crate::auth::Identity;
 use crate::extract::{Base, Path};
-use crate::live::{Update, upgrade_required};
+use crate::live::{Seat, Update, upgrade_required};
 use crate::problem::Problem;
 
 /// Time for a client to take one message.
@@ -27,13 +28,14 @@ pub(super) async fn open(
     State(app): State<Arc<App>>,
     Path(task): Path<TaskId>,
     base: Base,
+    identity: Identity,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let project = app.task_row(task).await?.project_id;
     let upgrade = upgrade.map_err(|_| upgrade_required())?;
-    app.admit_stream(project).await?;
+    let seat = app.seat(&identity, project).await?;
     let upgrade = upgrade.max_message_size(INCOMING_LIMIT).max_frame_size(INCOMING_LIMIT);
-    Ok(upgrade.on_upgrade(move |socket| attend(Watch { app, project, task, base }, socket)))
+    Ok(upgrade.on_upgrade(move |socket| attend(Watch { app, project, task, base, _seat: seat }, socket)))
 }
 
 struct Watch {
@@ -41,10 +43,10 @@ struct Watch {
     project: ProjectId,
     task: TaskId,
     base: Base,
+    _seat: Seat,
 }
 
 async fn attend(watch: Watch, mut socket: WebSocket) {
-    let _held = (watch.app.metrics.stream(), watch.app.streams.token());
     let shutdown = watch.app.streams.shutdown().clone();
     let ended = tokio::select! {
         ended = watch.show(&mut socket) => ended,

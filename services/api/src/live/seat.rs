@@ -1,0 +1,47 @@
+//! A place among the open streams: there are so many in all, and so many for one caller.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, RETRY_AFTER};
+use domain::ids::ProjectId;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::App;
+use crate::auth::Identity;
+use crate::crowd::{Enough, share_of};
+use crate::metrics::Counted;
+use crate::problem::Problem;
+use crate::serve::CONNECTIONS;
+use crate::shares::Share;
+
+/// Streams at once: far fewer than connections, so that whoever asks for something else is heard.
+const STREAMS: u64 = CONNECTIONS as u64 / 4 * 3;
+
+/// Held by each open stream, from when it is let in.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    _counted: Counted,
+    _tracked: TaskTrackerToken,
+    _share: Option<Share<Arc<str>>>,
+}
+
+impl App {
+    /// The place of one more stream of a project.
+    pub(crate) async fn seat(&self, identity: &Identity, project: ProjectId) -> Result<Seat, Problem> {
+        self.project_row(project).await?;
+        let most = self.api.access.crowd().streams;
+        let share = share_of(identity, &self.holders.streams, most).map_err(|Enough| too_many(most))?;
+        let counted = self.metrics.stream();
+        if self.metrics.open_streams() > STREAMS {
+            return Err(Problem::unavailable("too_many_streams", "too many live streams are open"));
+        }
+        Ok(Seat { _counted: counted, _tracked: self.streams.token(), _share: share })
+    }
+}
+
+fn too_many(most: u32) -> Problem {
+    let detail = format!("you have {most} live streams open, as many as one may have; close some first");
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail)
+        .with_header(RETRY_AFTER, HeaderValue::from_static("10"))
+}
