@@ -1,13 +1,16 @@
 //! Who may do what: credentials that are missing, forged, over or another's, roles, owners, tickets, signed
 //! addresses and limits, against the whole system.
 
+mod alone;
 mod credentials;
 mod crowd;
 mod issuer;
 mod keys;
 mod limits;
 mod owners;
+mod pages;
 mod room;
+mod streams;
 mod webhooks;
 mod wire;
 

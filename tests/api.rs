@@ -174,3 +174,61 @@ async fn the_stream_shows_every_version_once_and_in_order() {
     assert!(version.unwrap() <= ready["version"].as_u64());
     world.finish().await;
 }
+
+#[tokio::test]
+async fn an_idempotency_key_counts_for_a_day_and_is_another_request_after_that() {
+    let world = World::with_engine().await;
+    let key = [("idempotency-key", "k")];
+    let create = async |path: &str, body: Value| {
+        until("the request is dealt with", LONG, async || {
+            let answer = ask(&world, "POST", path, &key, Some(body.clone())).await;
+            // A busy machine may not have read a change after 2 s.
+            if answer.status == 503 { Err(answer.body.to_string()) } else { Ok(answer) }
+        })
+        .await
+    };
+    let a_day_later = async |table: &str, time: &str| {
+        let sql = format!("UPDATE {table} SET {time} = {time} - interval '24 hours'");
+        sqlx::query(&sql).execute(world.pool()).await.unwrap();
+    };
+    let first = create("/v1/projects", json!({ "story": "One." })).await;
+    let other = create("/v1/projects", json!({ "story": "Two." })).await;
+    assert_eq!((first.status.as_u16(), other.status.as_u16()), (201, 409));
+    a_day_later("command_log", "recorded_at").await;
+    let second = create("/v1/projects", json!({ "story": "Two." })).await;
+    let again = create("/v1/projects", json!({ "story": "Two." })).await;
+    assert_eq!((second.status.as_u16(), &second.body["id"]), (201, &again.body["id"]));
+    assert_ne!(first.body["id"], second.body["id"]);
+    let hook = |name: &str| json!({ "url": format!("https://example.org/{name}") });
+    let first = create("/v1/webhooks", hook("a")).await;
+    a_day_later("webhooks", "created_at").await;
+    let second = create("/v1/webhooks", hook("b")).await;
+    assert_eq!((first.status.as_u16(), second.status.as_u16()), (201, 201), "{}", second.body);
+    assert_ne!(first.body["id"], second.body["id"]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn whoever_leads_forgets_commands_that_count_no_more() {
+    let world = World::new().await;
+    let recorded = |count: u32, age: &str| {
+        format!(
+            "INSERT INTO command_log (command_id, aggregate_id, version, recorded_at) \
+             SELECT gen_random_uuid(), gen_random_uuid(), 1, clock_timestamp() - interval '{age}' \
+             FROM generate_series(1, {count})"
+        )
+    };
+    for sql in [recorded(2_500, "25 hours"), recorded(10, "23 hours")] {
+        sqlx::query(&sql).execute(world.pool()).await.unwrap();
+    }
+    world.start_engine();
+    until("the old ones are gone", LONG, async || {
+        let left = sqlx::query_scalar("SELECT count(*) FROM command_log").fetch_one(world.pool()).await;
+        match left.unwrap() {
+            10_i64 => Ok(()),
+            left => Err(format!("{left} are left")),
+        }
+    })
+    .await;
+    world.finish().await;
+}

@@ -281,3 +281,36 @@ async fn a_secret_is_shown_to_whoever_made_the_webhook_and_to_nobody_else() {
     }
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_new_secret_is_shown_once_and_the_old_one_signs_beside_it_for_a_day() {
+    let world = world().await;
+    let receiver = Receiver::willing().await;
+    let webhook = webhook(&world, &receiver.url(), json!({ "events": ["film.rendered"] })).await;
+    let path = format!("/v1/webhooks/{}", webhook["id"].as_str().unwrap());
+    let rotate = async |key: &str| {
+        Http::of(&world).ask("POST", &format!("{path}/rotate"), &[("idempotency-key", key)], None).await
+    };
+    let (rotated, again) = (rotate("k").await, rotate("k").await);
+    assert_eq!((rotated.status.as_u16(), &rotated.body), (200, &again.body));
+    assert!(answer_of(&world, "GET", &path, 200, None).await.get("secret").is_none());
+    let secret = |shown: &Value| Secret::parse(shown["secret"].as_str().unwrap()).unwrap();
+    let (old, new) = (secret(&webhook), secret(&rotated.body));
+    assert_ne!(old, new);
+    let signature = |told: &Told, secret: &Secret| {
+        let at = told.header("webhook-timestamp").parse().unwrap();
+        secret.sign(told.header("webhook-id"), at, &told.text)
+    };
+    a_film(&world).await;
+    let first = told(&receiver, 1).await.remove(0);
+    let both = format!("{} {}", signature(&first, &new), signature(&first, &old));
+    assert_eq!(first.header("webhook-signature"), both);
+    let a_day_later = "UPDATE webhooks SET previous_until = previous_until - interval '24 hours'";
+    sqlx::query(a_day_later).execute(world.pool()).await.unwrap();
+    a_film(&world).await;
+    let second = told(&receiver, 2).await.remove(1);
+    assert_eq!(second.header("webhook-signature"), signature(&second, &new));
+    let unknown = format!("/v1/webhooks/{}/rotate", Uuid::new_v4());
+    answer_of(&world, "POST", &unknown, 404, None).await;
+    world.finish().await;
+}

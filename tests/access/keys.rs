@@ -9,10 +9,10 @@ use infra::runtime::Clock;
 use serde_json::json;
 
 use super::Server;
-use crate::harness::{LONG, until};
+use crate::harness::{LONG, run, until};
 
 impl Server {
-    async fn key(&self, owner: &str, role: Role) -> NewKey {
+    pub(crate) async fn key(&self, owner: &str, role: Role) -> NewKey {
         let key = NewKey::new("test", owner, role, Clock::System.now());
         access::insert_key(self.world.pool(), &key.row).await.unwrap();
         key
@@ -117,5 +117,44 @@ async fn an_old_client_shows_its_key_in_the_path_where_that_is_allowed() {
     let key = server.key("ada", Role::Viewer).await.text;
     let off = server.ask("GET", &format!("/k/{key}/v1/projects"), None, None).await;
     assert_eq!(off.status, StatusCode::UNAUTHORIZED);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn the_program_makes_lists_and_revokes_keys() {
+    let server = Server::with(|auth| api::AuthConfig { jwt_secret: None, ..auth }).await;
+    let folder = tempfile::tempdir().unwrap();
+    let url = server.world.database_url().to_owned();
+    let keys = async |words: &[&str]| {
+        let said = run(folder.path(), &[&["keys", "--database-url", &url, "--json"], words].concat()).await;
+        assert_eq!(said.code, Some(0), "{words:?}: {said:?}");
+        said.out
+    };
+    let made = keys(&["create", "--owner", "ada", "--role", "viewer", "--label", "for a look"]).await;
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    let who = until("the key opens the door", LONG, async || {
+        let answer = server.ask("GET", "/v1/session", Some(key), None).await;
+        // A key that nobody had asked for was not there a moment ago.
+        if answer.body["subject"].is_string() { Ok(answer.body) } else { Err(answer.body.to_string()) }
+    })
+    .await;
+    assert_eq!(who, json!({ "subject": "ada", "role": "viewer" }));
+    let listed = keys(&["list"]).await;
+    let secret = key.rsplit('_').next().unwrap();
+    assert!(listed.contains(id) && listed.contains("for a look") && !listed.contains(secret), "{listed}");
+    keys(&["revoke", id]).await;
+    let listed: serde_json::Value = serde_json::from_str(&keys(&["list"]).await).unwrap();
+    assert!(listed[0]["revokedAt"].is_string(), "{listed}");
+    until("the key opens nothing", LONG, async || {
+        match server.ask("GET", "/v1/session", Some(key), None).await.status {
+            StatusCode::UNAUTHORIZED => Ok(()),
+            status => Err(status.to_string()),
+        }
+    })
+    .await;
+    let unknown = ["keys", "--database-url", &url, "revoke", "01900000-0000-7000-8000-000000000001"];
+    let unknown = run(folder.path(), &unknown).await;
+    assert!(unknown.code == Some(64) && unknown.err.contains("keys list"), "{unknown:?}");
     server.end().await;
 }

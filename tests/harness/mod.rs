@@ -13,7 +13,7 @@ mod worker_by_hand;
 mod world;
 
 pub(crate) use audit::{audit, finished_tasks};
-pub(crate) use http::{Answer, Http, Served, answer_of, ask, get};
+pub(crate) use http::{Answer, Http, Listener, Served, answer_of, ask, get};
 pub(crate) use process::{Note, Role, Said, notes, program, run};
 pub(crate) use receiver::{Receiver, Told, status};
 pub(crate) use schemathesis::check_conformance;

@@ -46,7 +46,7 @@ pub(crate) struct Caller {
     pub(crate) if_version: Option<u64>,
     traceparent: Option<String>,
     /// The command that the idempotency key stands for.
-    keyed: Option<CommandId>,
+    pub(crate) keyed: Option<CommandId>,
 }
 
 impl IntoParams for Caller {

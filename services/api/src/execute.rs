@@ -53,7 +53,7 @@ impl App {
         body: [u8; 32],
     ) -> Result<Executed, Problem> {
         self.check_owner(caller, project).await?;
-        self.check_room(caller, project, &command).await?;
+        self.check_room(caller, project, command.asks()).await?;
         let context = caller.context(self.now(), body);
         Ok(self.try_execute(project, Envelope { context, if_version: caller.if_version, command }).await??)
     }

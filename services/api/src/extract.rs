@@ -340,6 +340,12 @@ mod tests {
         assert_eq!(ask("application/json; charset=utf-8", padded).await.unwrap().story, "a");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_in_time_is_not_waited_for() {
+        let never = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        assert_eq!(refusal(never).await.0, 408);
+    }
+
     #[tokio::test]
     async fn a_version_to_wait_for_comes_in_the_query_or_a_header() {
         let wanted = async |uri: &str, header: Option<&str>| {

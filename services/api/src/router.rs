@@ -77,6 +77,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
             commands::revise_webhook::patch,
             commands::revise_webhook::delete
         ))
+        .routes(routes!(commands::rotate_secret::post))
         .routes(routes!(queries::webhooks::deliveries))
         .routes(routes!(commands::redeliver::one))
         .routes(routes!(commands::redeliver::dead))

@@ -10,6 +10,7 @@ mod leases;
 mod looping;
 pub mod projector;
 pub mod relay;
+mod sweep;
 pub mod webhooks;
 
 use std::sync::{Arc, Mutex};
@@ -137,6 +138,7 @@ impl Engine {
             desk.run(&stop),
             dead_letters.run(&stop),
             self.clear_old_incoming(),
+            sweep::run(self, fence, &stop),
             drive("dispatcher", self, &stop, dispatcher),
             drive("relay", self, &stop, relay),
             drive("projector", self, &stop, projector),

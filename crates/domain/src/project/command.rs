@@ -200,7 +200,7 @@ impl Command {
     /// What it asks for: new work is refused where there is no room for it, all else never is.
     pub fn asks(&self) -> Asks {
         match self {
-            Self::CreateProject(_) | Self::ForkProject(_) => Asks::Project,
+            Self::CreateProject(_) | Self::ForkProject(_) | Self::CompleteImport => Asks::Project,
             Self::MakeStoryboard { .. }
             | Self::UploadTake { .. }
             | Self::UploadMusic { .. }
@@ -210,12 +210,12 @@ impl Command {
             | Self::RenderFilm { .. }
             | Self::RetryTask { .. } => Asks::Work,
             Self::AddShot { generate, .. } | Self::ReviseShot { generate, .. } if *generate => Asks::Work,
+            Self::ReviseProject(patch) if patch.story.is_some() => Asks::Work,
             Self::AddShot { .. }
             | Self::ReviseShot { .. }
             | Self::ReviseProject(_)
             | Self::DeleteProject
             | Self::RestoreProject { .. }
-            | Self::CompleteImport
             | Self::UndeleteProject
             | Self::PurgeProject
             | Self::RemoveShot { .. }

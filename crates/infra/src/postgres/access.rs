@@ -73,6 +73,15 @@ pub async fn revoke_key(pool: &PgPool, id: Uuid, at: DateTime<Utc>) -> Result<bo
     Ok(ended.rows_affected() > 0)
 }
 
+/// Those of these keys that are not revoked.
+pub async fn good_keys(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Uuid>, PostgresError> {
+    sqlx::query_scalar("SELECT id FROM api_keys WHERE id = ANY($1) AND revoked_at IS NULL")
+        .bind(ids)
+        .fetch_all(pool)
+        .await
+        .map_err(PostgresError::during("look at keys"))
+}
+
 /// Whether a key was ever made, even if it is revoked by now.
 pub async fn any_key(pool: &PgPool) -> Result<bool, PostgresError> {
     sqlx::query_scalar("SELECT EXISTS (SELECT FROM api_keys)")
@@ -119,6 +128,21 @@ pub async fn owner_of_project(
     project: ProjectId,
 ) -> Result<Option<(ProjectId, Option<String>)>, PostgresError> {
     owner_of(pool, "SELECT id, owner FROM projects WHERE id = $1", project.0).await
+}
+
+/// Whom these projects belong to; those that were purged, or never were, are not there.
+pub async fn owners_of_projects(
+    pool: &PgPool,
+    ids: &[ProjectId],
+) -> Result<Vec<(ProjectId, Option<String>)>, PostgresError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows: Vec<(Uuid, Option<String>)> =
+        sqlx::query_as("SELECT id, owner FROM projects WHERE id = ANY($1) AND NOT purged")
+            .bind(ids)
+            .fetch_all(pool)
+            .await
+            .map_err(PostgresError::during("read whom projects belong to"))?;
+    Ok(rows.into_iter().map(|(project, owner)| (ProjectId(project), owner)).collect())
 }
 
 async fn owner_of(

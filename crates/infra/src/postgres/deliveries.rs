@@ -187,8 +187,8 @@ pub struct Attempt {
     pub number: u32,
     /// Where the message goes.
     pub url: String,
-    /// What it is signed with.
-    pub secret: Secret,
+    /// What it is signed with: the webhook's key, and for a while the one before.
+    pub secrets: Vec<Secret>,
     /// The message.
     pub body: String,
 }
@@ -202,9 +202,10 @@ pub async fn begin(
     fence: &Fence,
 ) -> Result<Vec<Attempt>, PostgresError> {
     let rows = sqlx::query(
-        "WITH room AS (SELECT w.id, w.url, w.secret, $4 - COALESCE(u.attempts, 0) AS free FROM webhooks w \
+        "WITH room AS (SELECT w.id, w.url, w.secret, \
+             CASE WHEN w.previous_until > clock_timestamp() THEN w.previous_secret END AS previous, $4 - COALESCE(u.attempts, 0) AS free FROM webhooks w \
              LEFT JOIN unnest($1::uuid[], $2::bigint[]) AS u(id, attempts) ON u.id = w.id WHERE w.enabled), \
-           due AS (SELECT d.id, room.url, room.secret FROM room CROSS JOIN LATERAL \
+           due AS (SELECT d.id, room.url, room.secret, room.previous FROM room CROSS JOIN LATERAL \
              (SELECT id, due_at FROM webhook_deliveries WHERE webhook_id = room.id AND state = 'pending' \
                 AND due_at <= clock_timestamp() ORDER BY due_at LIMIT GREATEST(room.free, 0)) d \
              ORDER BY d.due_at LIMIT $3) \
@@ -212,7 +213,7 @@ pub async fn begin(
            due_at = clock_timestamp() + make_interval(secs => $5), answer = NULL, error = NULL \
          FROM due WHERE d.id = due.id AND d.state = 'pending' \
            AND EXISTS (SELECT 1 FROM leaderships WHERE role = $6 AND epoch = $7) \
-         RETURNING d.id, d.webhook_id, d.project_id, d.attempts, d.body, due.url, due.secret",
+         RETURNING d.id, d.webhook_id, d.project_id, d.attempts, d.body, due.url, due.secret, due.previous",
     )
     .bind(under_way.iter().map(|(webhook, _)| *webhook).collect::<Vec<_>>())
     .bind(under_way.iter().map(|(_, attempts)| *attempts).collect::<Vec<_>>())
@@ -228,15 +229,15 @@ pub async fn begin(
 }
 
 fn attempt(row: &sqlx::postgres::PgRow) -> Result<Attempt, PostgresError> {
-    let secret: String = row.get("secret");
+    let keys = [row.get::<Option<&str>, _>("secret"), row.get("previous")].into_iter().flatten();
+    let secrets: Option<Vec<Secret>> = keys.map(Secret::parse).collect();
     Ok(Attempt {
         delivery: row.get("id"),
         webhook: row.get("webhook_id"),
         project: ProjectId(row.get("project_id")),
         number: u32::try_from(row.get::<i32, _>("attempts")).unwrap_or(1),
         url: row.get("url"),
-        secret: Secret::parse(&secret)
-            .ok_or_else(|| PostgresError::Corrupt("a webhook's secret".to_owned()))?,
+        secrets: secrets.ok_or_else(|| PostgresError::Corrupt("a webhook's secret".to_owned()))?,
         body: row.get("body"),
     })
 }

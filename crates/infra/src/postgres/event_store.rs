@@ -10,11 +10,10 @@ use domain::ids::{CommandId, ProjectId};
 use domain::project::{Envelope, Event, Project, ProjectError};
 use sqlx::{PgPool, Row};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::hot::HotConnections;
 use super::leadership::Fence;
-use super::{PostgresError, snapshot};
+use super::{PostgresError, command_log, snapshot};
 
 /// States kept in memory, so that most loads read only what is new.
 const STATES_KEPT: usize = 512;
@@ -139,10 +138,12 @@ impl EventStore {
                     let version = after.state.version;
                     return Ok(Receipt { project, version, duplicate: false, state: Some(after.state) });
                 }
-                Appended::CommandSeenBefore => {
-                    let first = self.first_receipt(command).await?;
-                    return first.ok_or(ExecuteError::Contended);
-                }
+                Appended::CommandSeenBefore => match self.first_receipt(command).await? {
+                    Some(first) => return Ok(first),
+                    None if started.elapsed() > USER_PATIENCE => return Err(ExecuteError::Contended),
+                    // Its id was used so long ago that it is another command now.
+                    None => command_log::forget_old(&self.pool, command).await?,
+                },
                 Appended::VersionConflict if started.elapsed() > USER_PATIENCE => {
                     return Err(ExecuteError::Contended);
                 }
@@ -252,20 +253,10 @@ impl EventStore {
         }
     }
 
-    /// What a command came to when it was first given; nothing if it never was.
+    /// What a command came to when it was first given; nothing if it was not within the last 24 hours.
     pub async fn first_receipt(&self, command: CommandId) -> Result<Option<Receipt>, PostgresError> {
-        let row: Option<(Uuid, i64)> =
-            sqlx::query_as("SELECT aggregate_id, version FROM command_log WHERE command_id = $1")
-                .bind(command.0)
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(PostgresError::during("look a command up"))?;
-        Ok(row.map(|(project, version)| Receipt {
-            project: ProjectId(project),
-            version: u64::try_from(version).unwrap_or(0),
-            duplicate: true,
-            state: None,
-        }))
+        let first = command_log::first(&self.pool, command).await?;
+        Ok(first.map(|(project, version)| Receipt { project, version, duplicate: true, state: None }))
     }
 
     /// One autocommitted statement: nothing takes a transaction id before it, so that the log's order

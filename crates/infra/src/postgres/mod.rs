@@ -4,6 +4,7 @@ pub mod access;
 pub mod audit;
 pub mod bench;
 pub mod checkpoint;
+pub mod command_log;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod dispatches;

@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 use sqlx::{PgPool, Postgres, Row, Transaction};
 use uuid::Uuid;
 
-use super::PostgresError;
 use super::event_store::{EventStore, Loaded, NewRow, Receipt, as_i64, extend, read_hash};
+use super::{PostgresError, command_log};
 
 /// An event with all that its hash is over.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -164,6 +164,7 @@ impl Import {
             self.append(row).await?;
         }
         let version = after.state.version;
+        command_log::forget_old(&mut *self.transaction, envelope.context.command).await?;
         sqlx::query("INSERT INTO command_log (command_id, aggregate_id, version) VALUES ($1, $2, $3)")
             .bind(envelope.context.command.0)
             .bind(self.project.0)

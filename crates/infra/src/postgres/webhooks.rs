@@ -35,8 +35,10 @@ pub struct Webhook {
 /// A webhook to be made.
 #[derive(Debug, Clone)]
 pub struct NewWebhook {
-    /// Its id; the same for the same request again.
+    /// Its id.
     pub id: Uuid,
+    /// The request; the same for the same one again, within a day.
+    pub request: Uuid,
     /// Whose it is; absent when nobody was asked who they are.
     pub owner: Option<String>,
     /// The project it is about; all of its owner's when absent.
@@ -71,7 +73,7 @@ pub struct Revision {
 pub enum Added {
     /// It was added now, or by the same request before.
     Webhook(Box<Webhook>, Secret),
-    /// Its id was used for another request.
+    /// The request's key was used for another one.
     OtherRequest,
     /// Its owner has as many as may be.
     TooMany,
@@ -82,10 +84,13 @@ const COLUMNS: &str = "id, owner, project_id, url, topics, description, enabled,
 /// Adds a webhook, unless its owner has `most` already.
 pub async fn add(pool: &PgPool, new: &NewWebhook, most: i64) -> Result<Added, PostgresError> {
     let topics: Vec<&str> = new.topics.iter().map(|topic| topic.as_str()).collect();
+    let forgotten = "UPDATE webhooks SET request = NULL WHERE request = $1 AND created_at <= clock_timestamp() - interval '24 hours'";
+    let forgotten = sqlx::query(forgotten).bind(new.request).execute(pool).await;
+    forgotten.map_err(PostgresError::during("forget an old request"))?;
     let added = sqlx::query(
-        "INSERT INTO webhooks (id, owner, project_id, url, topics, description, enabled, secret, request_digest) \
-         SELECT $1, $2, $3, $4, $5, $6, true, $7, $8 \
-         WHERE (SELECT count(*) FROM webhooks WHERE owner IS NOT DISTINCT FROM $2) < $9 ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO webhooks (id, owner, project_id, url, topics, description, enabled, secret, request_digest, request) \
+         SELECT $1, $2, $3, $4, $5, $6, true, $7, $8, $10 \
+         WHERE (SELECT count(*) FROM webhooks WHERE owner IS NOT DISTINCT FROM $2) < $9 ON CONFLICT (request) DO NOTHING",
     )
     .bind(new.id)
     .bind(&new.owner)
@@ -96,20 +101,20 @@ pub async fn add(pool: &PgPool, new: &NewWebhook, most: i64) -> Result<Added, Po
     .bind(new.secret.reveal())
     .bind(new.request_digest.as_slice())
     .bind(most)
+    .bind(new.request)
     .execute(pool)
     .await
     .map_err(PostgresError::during("add a webhook"))?;
-    let row = sqlx::query(&format!("SELECT {COLUMNS}, secret, request_digest FROM webhooks WHERE id = $1"))
-        .bind(new.id)
-        .fetch_optional(pool)
-        .await
-        .map_err(PostgresError::during("read a webhook"))?;
+    let row =
+        sqlx::query(&format!("SELECT {COLUMNS}, secret, request_digest FROM webhooks WHERE request = $1"))
+            .bind(new.request)
+            .fetch_optional(pool)
+            .await
+            .map_err(PostgresError::during("read a webhook"))?;
     match row {
         None => Ok(Added::TooMany),
         Some(row) if added.rows_affected() == 1 || is_repeat(&row, new) => {
-            let secret: String = row.get("secret");
-            let secret = Secret::parse(&secret).ok_or_else(|| corrupt("a webhook's secret"))?;
-            Ok(Added::Webhook(Box::new(read(&row)?), secret))
+            Ok(Added::Webhook(Box::new(read(&row)?), secret(&row)?))
         }
         Some(_) => Ok(Added::OtherRequest),
     }
@@ -170,10 +175,39 @@ pub async fn revise(pool: &PgPool, id: Uuid, revision: &Revision) -> Result<Opti
     row.as_ref().map(read).transpose()
 }
 
+/// Gives a webhook another key; by the one before, messages are signed too for a day. The same request again within
+/// that day answers the key that it brought. `None` when the webhook is gone.
+pub async fn rotate(
+    pool: &PgPool,
+    id: Uuid,
+    new: &Secret,
+    request: Uuid,
+) -> Result<Option<(Webhook, Secret)>, PostgresError> {
+    sqlx::query(
+        "UPDATE webhooks SET previous_secret = secret, previous_until = clock_timestamp() + interval '24 hours', \
+           secret = $2, rotated_by = $3, updated_at = clock_timestamp() \
+         WHERE id = $1 AND (rotated_by IS DISTINCT FROM $3 OR previous_until <= clock_timestamp())",
+    )
+    .bind(id)
+    .bind(new.reveal())
+    .bind(request)
+    .execute(pool)
+    .await
+    .map_err(PostgresError::during("change a webhook's key"))?;
+    let sql = format!("SELECT {COLUMNS}, secret FROM webhooks WHERE id = $1");
+    let row = sqlx::query(&sql).bind(id).fetch_optional(pool).await;
+    let row = row.map_err(PostgresError::during("read a webhook"))?;
+    row.map(|row| Ok((read(&row)?, secret(&row)?))).transpose()
+}
+
 /// Removes a webhook with its deliveries.
 pub async fn remove(pool: &PgPool, id: Uuid) -> Result<(), PostgresError> {
     let removed = sqlx::query("DELETE FROM webhooks WHERE id = $1").bind(id).execute(pool).await;
     removed.map(drop).map_err(PostgresError::during("remove a webhook"))
+}
+
+fn secret(row: &PgRow) -> Result<Secret, PostgresError> {
+    Secret::parse(row.get("secret")).ok_or_else(|| corrupt("a webhook's secret"))
 }
 
 fn corrupt(what: &str) -> PostgresError {

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 
-use super::identity::{Identity, Role, is_sane_subject};
+use super::identity::{Grounds, Identity, Role, is_sane_subject};
 use super::jwks::Jwks;
 
 /// Clocks may differ by so much, in seconds.
@@ -38,6 +38,8 @@ pub(crate) enum TokenError {
 struct Claims {
     sub: String,
     role: Option<String>,
+    /// Seconds since 1970; the standard allows fractions.
+    exp: f64,
 }
 
 /// Verifies tokens.
@@ -94,7 +96,10 @@ impl Verifier {
         })?;
         let role = claims.role.as_deref().map_or(Ok(Role::default()), Role::from_str);
         match role {
-            Ok(role) if is_sane_subject(&claims.sub) => Ok(Identity::new(&claims.sub, role)),
+            Ok(role) if is_sane_subject(&claims.sub) => {
+                let until = Some((claims.exp as u64).saturating_add(LEEWAY));
+                Ok(Identity::new(&claims.sub, role).on(Grounds { key: None, until }))
+            }
             _ => Err(TokenError::Invalid),
         }
     }

@@ -6,9 +6,13 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use chrono::{DateTime, Utc};
 use domain::ids::ProjectId;
 use infra::postgres::views::projects::Owners;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
+use super::signing::seconds;
 use crate::problem::Problem;
 
 /// What somebody may do; each allows what the ones before it do.
@@ -62,6 +66,24 @@ pub fn is_sane_subject(subject: &str) -> bool {
     !subject.trim().is_empty() && subject.len() <= SUBJECT_LIMIT && !subject.chars().any(char::is_control)
 }
 
+/// For how long somebody's credentials are good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Grounds {
+    /// The API key that they come from, which may be revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<Uuid>,
+    /// When they end, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<u64>,
+}
+
+impl Grounds {
+    /// Whether their time is over.
+    pub(crate) fn is_over(self, now: DateTime<Utc>) -> bool {
+        self.until.is_some_and(|until| until <= seconds(now))
+    }
+}
+
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -72,16 +94,18 @@ pub(crate) struct Identity {
     only: Option<ProjectId>,
     /// Whether a browser sent the credentials by itself.
     by_cookie: bool,
+    grounds: Grounds,
 }
 
 impl Identity {
     /// Anybody, while authentication is off.
     pub(crate) fn anybody() -> Self {
-        Self { subject: None, role: Role::Admin, only: None, by_cookie: false }
+        Self { subject: None, role: Role::Admin, only: None, by_cookie: false, grounds: Grounds::default() }
     }
 
     pub(crate) fn new(subject: &str, role: Role) -> Self {
-        Self { subject: Some(subject.into()), role, only: None, by_cookie: false }
+        let grounds = Grounds::default();
+        Self { subject: Some(subject.into()), role, only: None, by_cookie: false, grounds }
     }
 
     /// As the guard found it.
@@ -93,6 +117,16 @@ impl Identity {
     /// With a ticket for one project.
     pub(crate) fn with_ticket(subject: &str, project: ProjectId) -> Self {
         Self { only: Some(project), ..Self::new(subject, Role::Viewer) }
+    }
+
+    /// By credentials that are good for so long.
+    pub(crate) fn on(self, grounds: Grounds) -> Self {
+        Self { grounds, ..self }
+    }
+
+    /// For how long the credentials are good.
+    pub(crate) fn grounds(&self) -> Grounds {
+        self.grounds
     }
 
     pub(crate) fn by_cookie(self) -> Self {
@@ -157,7 +191,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
     const PROJECT: ProjectId = ProjectId(Uuid::from_u128(1));
     const OTHER: ProjectId = ProjectId(Uuid::from_u128(2));

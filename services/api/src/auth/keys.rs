@@ -12,7 +12,7 @@ use infra::postgres::{PgPool, PostgresError};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::identity::{Identity, Role};
+use super::identity::{Grounds, Identity, Role};
 
 /// What every key begins with.
 pub(super) const PREFIX: &str = "stv_";
@@ -120,7 +120,8 @@ impl Keys {
 
 fn identity(row: &ApiKeyRow) -> Option<Identity> {
     let role: Role = row.role.parse().ok()?;
-    row.revoked_at.is_none().then(|| Identity::new(&row.subject, role))
+    let grounds = Grounds { key: Some(row.id), until: None };
+    row.revoked_at.is_none().then(|| Identity::new(&row.subject, role).on(grounds))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub use network::Connection;
 pub use rates::Rates;
 
 pub(crate) use guard::admit;
-pub(crate) use identity::Identity;
+pub(crate) use identity::{Grounds, Identity};
 pub(crate) use network::Client;
 pub(crate) use signing::Signing;
 
@@ -220,7 +220,7 @@ impl Auth {
             Credential::Ticket(ticket) => {
                 let ticket = self.signing().await?.read_ticket(ticket);
                 let ticket = ticket.ok_or_else(|| credentials::bad("the ticket is not valid, or over"))?;
-                Ok(Identity::with_ticket(&ticket.sub, ticket.project))
+                Ok(Identity::with_ticket(&ticket.sub, ticket.project).on(ticket.grounds))
             }
             Credential::Cookie(token) => Ok(self.session_holder(token).await?.by_cookie()),
             Credential::None => self.trusted(client).ok_or_else(credentials::none_shown),
@@ -236,7 +236,8 @@ impl Auth {
     async fn session_holder(&self, token: &str) -> Result<Identity, Problem> {
         let over = || credentials::bad("the session is over, or none of ours");
         let session = self.signing().await?.read_session(token).ok_or_else(over)?;
-        self.keys.holder(&self.pool, session.key).await?.ok_or_else(over)
+        let holder = self.keys.holder(&self.pool, session.key).await?.ok_or_else(over)?;
+        Ok(holder.on(Grounds { key: Some(session.key), until: Some(session.exp) }))
     }
 
     /// Callers from a trusted network, all under one name.

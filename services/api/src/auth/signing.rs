@@ -11,6 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::identity::Grounds;
+
 /// For how long a ticket opens its project.
 const TICKET: Duration = Duration::from_secs(5 * 60);
 /// For how long the address of media is good, at least.
@@ -37,6 +39,9 @@ pub(crate) struct Ticket {
     pub(crate) sub: String,
     /// What it opens.
     pub(crate) project: ProjectId,
+    /// The credentials of whoever asked for it: what it opened ends with them.
+    #[serde(default)]
+    pub(crate) grounds: Grounds,
     /// When it ends, in seconds since 1970.
     pub(crate) exp: u64,
 }
@@ -79,11 +84,12 @@ impl Signing {
     pub(crate) fn ticket(
         &self,
         subject: &str,
+        grounds: Grounds,
         project: ProjectId,
         now: DateTime<Utc>,
     ) -> Result<(String, DateTime<Utc>), jsonwebtoken::errors::Error> {
         let until = now + TICKET;
-        let ticket = Ticket { sub: subject.to_owned(), project, exp: seconds(until) };
+        let ticket = Ticket { sub: subject.to_owned(), project, grounds, exp: seconds(until) };
         let header = Header::new(Algorithm::HS256);
         Ok((encode(&header, &ticket, &EncodingKey::from_secret(&self.keys.ticket))?, until))
     }
@@ -186,7 +192,7 @@ mod tests {
     #[test]
     fn nothing_signed_as_one_thing_is_another() {
         let ours = signing(b"ours");
-        let (ticket, until) = ours.ticket("ada", PROJECT, now()).unwrap();
+        let (ticket, until) = ours.ticket("ada", Grounds::default(), PROJECT, now()).unwrap();
         let session = ours.session(&Session { key: Uuid::nil(), exp: seconds(until) }).unwrap();
         assert_eq!(ours.read_ticket(&ticket).unwrap().project, PROJECT);
         assert_eq!(ours.read_session(&session).unwrap().key, Uuid::nil());
@@ -197,7 +203,8 @@ mod tests {
     #[test]
     fn a_ticket_ends() {
         let ours = signing(b"ours");
-        let (ticket, _) = ours.ticket("ada", PROJECT, now() - TICKET - Duration::from_secs(1)).unwrap();
+        let (ticket, _) =
+            ours.ticket("ada", Grounds::default(), PROJECT, now() - TICKET - Duration::from_secs(1)).unwrap();
         assert!(ours.read_ticket(&ticket).is_none());
     }
 }

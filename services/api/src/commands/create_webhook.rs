@@ -11,6 +11,7 @@ use domain::webhook::{Secret, Topic};
 use infra::postgres::webhooks::{self, Added, NewWebhook};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::App;
 use crate::caller::Caller;
@@ -41,11 +42,18 @@ pub(crate) struct Body {
 
 /// A webhook with the key to its messages, which is shown this once.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CreatedWebhook {
+pub(crate) struct WebhookWithSecret {
     #[serde(flatten)]
     webhook: Webhook,
     /// `whsec_` and the key in base64. Messages are signed with it as Standard Webhooks say.
     secret: String,
+}
+
+impl WebhookWithSecret {
+    /// The shape of a row, and the key to its messages.
+    pub(crate) fn of(webhook: webhooks::Webhook, secret: &Secret) -> Self {
+        Self { webhook: Webhook::of(webhook), secret: secret.reveal() }
+    }
 }
 
 /// 201 with the webhook and its secret; the same `Idempotency-Key` again answers both again.
@@ -53,7 +61,7 @@ pub(crate) struct CreatedWebhook {
     post, path = "/v1/webhooks", tag = "webhooks", operation_id = "createWebhook",
     summary = "Have something told whenever it happens", params(Caller), request_body = Body,
     responses(
-        (status = 201, description = "The webhook, with its secret", body = CreatedWebhook, headers(("Location"))),
+        (status = 201, description = "The webhook, with its secret", body = WebhookWithSecret, headers(("Location"))),
         (status = 409, description = "too_many_webhooks"),
     ),
 )]
@@ -71,7 +79,8 @@ pub(crate) async fn post(
     }
     let context = caller.context(app.api.clock.now(), digest);
     let new = NewWebhook {
-        id: context.command.0,
+        id: Uuid::now_v7(),
+        request: context.command.0,
         owner: context.owner,
         project: value.project_id,
         url,
@@ -83,7 +92,7 @@ pub(crate) async fn post(
     match webhooks::add(&app.api.pool, &new, MOST).await? {
         Added::Webhook(webhook, secret) => {
             let location = [(LOCATION, format!("/v1/webhooks/{}", webhook.id))];
-            let created = CreatedWebhook { webhook: Webhook::of(*webhook), secret: secret.reveal() };
+            let created = WebhookWithSecret::of(*webhook, &secret);
             Ok((StatusCode::CREATED, location, axum::Json(created)).into_response())
         }
         Added::OtherRequest => Err(reused_key()),
@@ -111,7 +120,8 @@ fn reused_key() -> Problem {
     Problem::new(StatusCode::CONFLICT, "idempotency_key_reused", detail)
 }
 
-fn new_secret() -> Result<Secret, Problem> {
+/// A key that nobody can guess.
+pub(crate) fn new_secret() -> Result<Secret, Problem> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|error| Problem::internal(error.to_string()))?;
     Ok(Secret::new(random))

@@ -10,13 +10,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
 use axum::response::{IntoResponse, Response};
-use domain::project::{Command, Envelope};
+use domain::ids::ProjectId;
+use domain::project::{Asks, Command, Envelope};
 use futures::StreamExt;
 use infra::archive::{Importer, Limits};
 use infra::postgres::event_store::Receipt;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::App;
 use crate::caller::{Caller, etag};
@@ -59,6 +61,7 @@ pub(crate) async fn post(
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
+    app.check_room(&caller, ProjectId(Uuid::nil()), Asks::Project).await?;
     let _share = app.transfer_of(&caller.identity)?;
     let arriving = app.transfers.arrival()?;
     let (file, digest) = receive(&app, body, limit).await?;

@@ -20,6 +20,7 @@ pub(crate) mod restore;
 pub(crate) mod revise_project;
 pub(crate) mod revise_shot;
 pub(crate) mod revise_webhook;
+pub(crate) mod rotate_secret;
 pub(crate) mod select_take;
 pub(crate) mod session;
 pub(crate) mod ticket;

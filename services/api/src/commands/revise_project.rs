@@ -74,6 +74,8 @@ async fn revise_with_settings(
     changes: &Map<String, Value>,
     digest: [u8; 32],
 ) -> Result<Executed, Problem> {
+    app.check_owner(caller, project).await?;
+    app.check_room(caller, project, Command::ReviseProject(patch_of(body.clone(), None)).asks()).await?;
     for _ in 0..MERGES {
         let now = app.api.store.load(project).await?.state;
         if now.version == 0 {

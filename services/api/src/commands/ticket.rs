@@ -28,7 +28,8 @@ pub(crate) struct Body {
 pub(crate) struct Ticket {
     /// The value of the parameter.
     ticket: String,
-    /// When it opens nothing any more; what it opened stays open.
+    /// When it opens nothing any more; what it opened stays open for as long as the
+    /// credentials that it was got with are good.
     expires_at: DateTime<Utc>,
 }
 
@@ -52,7 +53,7 @@ pub(crate) async fn post(
     }
     app.project_row(project).await?;
     let subject = identity.subject().unwrap_or("local");
-    let ticket = app.auth.signing().await?.ticket(subject, project, app.now());
+    let ticket = app.auth.signing().await?.ticket(subject, identity.grounds(), project, app.now());
     let (ticket, until) = ticket.map_err(|error| Problem::internal(error.to_string()))?;
     Ok(axum::Json(Ticket { ticket, expires_at: until }))
 }

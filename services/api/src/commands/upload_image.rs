@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::ids::{ProjectId, ShotId};
 use domain::job::Kind;
-use domain::project::{Command, ProjectError};
+use domain::project::{Asks, Command, ProjectError};
 
 use crate::App;
 use crate::caller::{Caller, etag};
@@ -43,6 +43,7 @@ pub(crate) async fn put(
         Some(shot) if shot.locked => return Err(ProjectError::ShotLocked.into()),
         Some(_) => {}
     }
+    app.check_room(&caller, project, Asks::Work).await?;
     let asset = upload.picture(&app.api.media, &app.decoders).await?;
     let command = Command::UploadTake { shot, kind: Kind::Image, asset };
     let version = app.execute(&caller, project, command, [0; 32]).await?.receipt.version;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::ids::ProjectId;
-use domain::project::Command;
+use domain::project::{Asks, Command};
 
 use crate::App;
 use crate::caller::{Caller, etag};
@@ -33,6 +33,8 @@ pub(crate) async fn put(
     upload: Upload,
 ) -> Result<Response, Problem> {
     app.project_row(project).await?;
+    // Nothing is read that there is no room for.
+    app.check_room(&caller, project, Asks::Work).await?;
     let asset = upload.music(&app.api.media).await?;
     changed(&app, project, &base, &caller, Command::UploadMusic { asset }).await
 }

@@ -40,6 +40,8 @@ pub(super) enum End {
     Gone,
     /// The project cannot be read.
     Unreadable,
+    /// The reader may look no more.
+    Barred,
     /// The server ends.
     Shutdown,
 }
@@ -63,7 +65,7 @@ pub(super) struct Feed {
     behind: bool,
     /// At most a page, and a ping.
     ready: VecDeque<Shown>,
-    _seat: Seat,
+    seat: Seat,
 }
 
 impl Feed {
@@ -84,12 +86,15 @@ impl Feed {
         };
         // The read tables may be a moment behind what the bus has said already.
         let ready = ready.into_iter().collect();
-        Ok(Self { app, project, updates, sent, behind: true, ready, _seat: seat })
+        Ok(Self { app, project, updates, sent, behind: true, ready, seat })
     }
 
     /// The next message, when there is one.
     pub(super) async fn next(&mut self) -> Result<Shown, End> {
         loop {
+            if self.seat.end().is_cancelled() {
+                return Err(End::Barred);
+            }
             if let Some(shown) = self.ready.pop_front() {
                 return Ok(shown);
             }
@@ -100,6 +105,7 @@ impl Feed {
             let update = tokio::select! {
                 update = self.updates.recv() => update,
                 () = self.app.streams.shutdown().cancelled() => return Err(End::Shutdown),
+                () = self.seat.end().cancelled() => return Err(End::Barred),
             };
             match update {
                 Ok(update) => self.take(update),

@@ -16,7 +16,9 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::message::{self, Message};
+use super::open::{Held, Open};
 use crate::Api;
+use crate::auth::Identity;
 
 /// Updates that a stream may be behind; beyond that it has lagged.
 const BACKLOG: usize = 1_024;
@@ -48,11 +50,13 @@ pub(crate) struct Streams {
     hubs: Mutex<HashMap<ProjectId, WeakSender<Update>>>,
     /// Hubs and streams that are open.
     running: TaskTracker,
+    open: Arc<Open>,
 }
 
 impl Streams {
     pub(crate) fn new(api: Api, shutdown: CancellationToken) -> Self {
-        Self { api, shutdown, hubs: Mutex::default(), running: TaskTracker::new() }
+        let open = Arc::new(Open::new(api.pool.clone(), api.clock.clone()));
+        Self { api, shutdown, hubs: Mutex::default(), running: TaskTracker::new(), open }
     }
 
     /// Cancelled when all streams should end.
@@ -63,6 +67,15 @@ impl Streams {
     /// Held by each open stream.
     pub(crate) fn token(&self) -> TaskTrackerToken {
         self.running.token()
+    }
+
+    /// Takes up a stream, which ends when its reader may look no more.
+    pub(crate) fn hold(&self, project: ProjectId, reader: Identity) -> Held {
+        let (held, unwatched) = self.open.hold(project, reader);
+        if unwatched {
+            self.running.spawn(self.open.clone().watch(self.shutdown.clone()));
+        }
+        held
     }
 
     /// Projects that somebody watches: each is one subscription of the bus.

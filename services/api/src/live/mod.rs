@@ -8,6 +8,7 @@ pub(crate) mod events;
 mod feed;
 mod hub;
 mod message;
+mod open;
 mod seat;
 pub(crate) mod socket;
 

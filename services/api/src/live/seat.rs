@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use domain::ids::ProjectId;
+use infra::runtime::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::open::Held;
 use crate::App;
 use crate::auth::Identity;
 use crate::crowd::{Enough, share_of};
@@ -23,7 +25,15 @@ const STREAMS: u64 = CONNECTIONS as u64 / 4 * 3;
 pub(crate) struct Seat {
     _counted: Counted,
     _tracked: TaskTrackerToken,
+    held: Held,
     _share: Option<Share<Arc<str>>>,
+}
+
+impl Seat {
+    /// Cancelled when whoever has it may look no more.
+    pub(crate) fn end(&self) -> &CancellationToken {
+        self.held.end()
+    }
 }
 
 impl App {
@@ -36,7 +46,8 @@ impl App {
         if self.metrics.open_streams() > STREAMS {
             return Err(Problem::unavailable("too_many_streams", "too many live streams are open"));
         }
-        Ok(Seat { _counted: counted, _tracked: self.streams.token(), _share: share })
+        let held = self.streams.hold(project, identity.clone());
+        Ok(Seat { _counted: counted, _tracked: self.streams.token(), held, _share: share })
     }
 }
 

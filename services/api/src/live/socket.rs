@@ -117,6 +117,7 @@ async fn say_farewell(sink: &mut SplitSink<WebSocket, Frame>, end: &End) {
         End::Gone => return,
         End::Lagged => (close_code::AGAIN, "too slow"),
         End::Unreadable => (close_code::AGAIN, "the project cannot be read now"),
+        End::Barred => (close_code::POLICY, "you may not look any more"),
         End::Shutdown => (close_code::AWAY, "the server ends"),
     };
     let close = Frame::Close(Some(CloseFrame { code, reason: reason.into() }));

@@ -118,9 +118,10 @@ async fn deliver(engine: &Engine, attempt: &Attempt) {
 
 async fn send(engine: &Engine, attempt: &Attempt) -> Ended {
     let (id, timestamp) = (attempt.delivery.to_string(), engine.clock.now().timestamp());
-    let signature = attempt.secret.sign(&id, timestamp, &attempt.body);
+    let signatures = attempt.secrets.iter().map(|secret| secret.sign(&id, timestamp, &attempt.body));
+    let signatures = signatures.collect::<Vec<_>>().join(" ");
     let headers =
-        [("webhook-id", id), ("webhook-timestamp", timestamp.to_string()), ("webhook-signature", signature)];
+        [("webhook-id", id), ("webhook-timestamp", timestamp.to_string()), ("webhook-signature", signatures)];
     let answered = engine.outbound.post_json(&attempt.url, &headers, attempt.body.clone()).await;
     let error = match answered {
         Ok(200..=299) => None,

@@ -35,7 +35,7 @@ pub(super) async fn open(
     let upgrade = upgrade.map_err(|_| upgrade_required())?;
     let seat = app.seat(&identity, project).await?;
     let upgrade = upgrade.max_message_size(INCOMING_LIMIT).max_frame_size(INCOMING_LIMIT);
-    Ok(upgrade.on_upgrade(move |socket| attend(Watch { app, project, task, base, _seat: seat }, socket)))
+    Ok(upgrade.on_upgrade(move |socket| attend(Watch { app, project, task, base, seat }, socket)))
 }
 
 struct Watch {
@@ -43,16 +43,16 @@ struct Watch {
     project: ProjectId,
     task: TaskId,
     base: Base,
-    _seat: Seat,
+    seat: Seat,
 }
 
 async fn attend(watch: Watch, mut socket: WebSocket) {
     let shutdown = watch.app.streams.shutdown().clone();
-    let ended = tokio::select! {
-        ended = watch.show(&mut socket) => ended,
-        () = shutdown.cancelled() => false,
+    let code = tokio::select! {
+        ended = watch.show(&mut socket) => if ended { close_code::NORMAL } else { close_code::AWAY },
+        () = watch.seat.end().cancelled() => close_code::POLICY,
+        () = shutdown.cancelled() => close_code::AWAY,
     };
-    let code = if ended { close_code::NORMAL } else { close_code::AWAY };
     let close = Message::Close(Some(CloseFrame { code, reason: "".into() }));
     let _ = tokio::time::timeout(SEND_PATIENCE, socket.send(close)).await;
 }
