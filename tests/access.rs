@@ -4,6 +4,7 @@
 mod alone;
 mod credentials;
 mod crowd;
+mod facades;
 mod issuer;
 mod keys;
 mod limits;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{at_work, finish, leads_somewhere};
+use super::{at_work, finish, keys, leads_somewhere};
 use crate::harness::{Http, World};
 
 /// A story whose shots have pictures.
@@ -19,10 +19,6 @@ async fn a_story() -> (World, Http, String) {
     };
     http.until(&path, all_drawn).await;
     (world, http, id)
-}
-
-fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Clients of the systems that this one replaces: what they send, and what they read out of the answers.
 
 mod ai_story;
+mod gateway;
+mod generate;
+mod replay;
 mod server;
 mod web;
 
@@ -42,6 +45,11 @@ impl Http {
         })
         .await
     }
+}
+
+/// The names of an object's members, in the order of the alphabet.
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
 /// Ends a test once nothing is left to be done.

@@ -7,7 +7,7 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use super::{at_work, finish, leads_somewhere};
+use super::{at_work, finish, keys, leads_somewhere};
 use crate::harness::{Http, LONG, Served, World};
 
 /// What a project has.
@@ -74,10 +74,6 @@ async fn ended(http: &Http, task: &Value) -> Value {
         ["finished", "failed", "cancelled"].contains(&answer["task"]["status"].as_str().unwrap())
     };
     http.until(&path, is_ended).await["task"].clone()
-}
-
-fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
 fn has_null(value: &Value) -> bool {

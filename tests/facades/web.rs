@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{at_work, finish, leads_somewhere};
+use super::{at_work, finish, keys, leads_somewhere};
 use crate::harness::{Http, World};
 
 async fn status(http: &Http, task: &Value, awaited: &str) -> Value {
@@ -23,10 +23,6 @@ async fn a_storyboard() -> (World, Http, String, Value) {
     let drawn = |answer: &Value| answer["shots"][0]["status"] == "SUCCESS";
     let shot = http.until(&path, drawn).await["shots"][0].clone();
     (world, http, path, shot)
-}
-
-fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
 #[tokio::test]

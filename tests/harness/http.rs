@@ -117,6 +117,16 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
+    /// What every event until the end says.
+    pub(crate) async fn until_the_end(mut self) -> Vec<Value> {
+        let mut text = String::new();
+        while let Some(piece) = tokio::time::timeout(LONG, self.events.next()).await.expect("it ends") {
+            text.push_str(std::str::from_utf8(&piece.unwrap()).unwrap());
+        }
+        let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        data.map(|data| serde_json::from_str(data).unwrap()).collect()
+    }
+
     /// The next event: its id, and its message. `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<(Option<u64>, Value)> {
         let event = tokio::time::timeout(LONG, self.events.next()).await.expect("an event comes")?.unwrap();

@@ -195,7 +195,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             aspect: Aspect::Wide,
-            resolution: Resolution(720),
+            resolution: Resolution::default(),
             fps: 24,
             language: None,
             voice: None,
@@ -226,13 +226,24 @@ impl Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resolution(u32);
 
+/// 720 lines.
+impl Default for Resolution {
+    fn default() -> Self {
+        Self(720)
+    }
+}
+
 impl Resolution {
+    /// 360 lines.
+    pub const SMALLEST: Self = Self(360);
+    /// 2160 lines.
+    pub const LARGEST: Self = Self(2160);
     /// 540 lines, the size of previews.
     pub const PREVIEW: Self = Self(540);
 
     /// The resolution with so many lines, when it is between 360 and 2160.
     pub fn new(lines: u32) -> Option<Self> {
-        (360..=2160).contains(&lines).then_some(Self(lines))
+        (Self::SMALLEST.0..=Self::LARGEST.0).contains(&lines).then_some(Self(lines))
     }
 
     /// Lines of the shorter side.

@@ -63,6 +63,12 @@ fn did(before: &Project, event: &Event) -> Words {
         Event::StoryRevised(_) => say("rewrote the story", "改写了故事"),
         Event::ProjectDeleted(_) => say("moved the project to the trash", "把项目移入了回收站"),
         Event::ProjectAssigned(event) => with("gave the project to {}", "把项目交给了{}", &event.owner),
+        Event::ErrandTaken(event) => {
+            with("took it on as an errand of {}", "把它作为{}的委托接下", event.origin.as_str())
+        }
+        Event::ScenesNamed(event) => {
+            with("named {} shots as their client does", "按客户端的名称标记了{}个镜头", event.scenes.len())
+        }
         Event::ProjectRestored(event) => with("brought version {} back", "恢复到了第{}版", event.version),
         Event::ProjectForked(event) => with(
             "started the project from version {} of another one",

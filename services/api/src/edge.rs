@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::auth::Client;
 use crate::caller::RequestId;
 use crate::commands::import_project;
+use crate::facades::Facade;
 use crate::problem::Problem;
 use crate::{App, auth, cors, headers};
 
@@ -34,13 +35,14 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, mut request: Request, nex
     let route = route.as_deref().unwrap_or("none").to_owned();
     let method = method_name(request.method());
     request.extensions_mut().insert(id.clone());
+    let facade = Facade::at(request.uri().path());
     let client = app.api.access.client(request.extensions(), request.headers());
     let crossing = cors::Crossing::of(&app.api.access, &request);
     let answered = match crossing.preflight(&request) {
         Some(allowed) => allowed,
         None => enter(&app, request, next, client).await,
     };
-    let mut response = in_our_form(answered, &id);
+    let mut response = in_its_form(answered, facade, &id);
     add_headers(response.headers_mut(), &id);
     headers::secure(response.headers_mut(), client);
     crossing.tell(response.headers_mut());
@@ -90,12 +92,13 @@ fn words(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
 }
 
-/// Writes our own problems, and turns the framework's errors into ours.
-fn in_our_form(mut response: Response, id: &RequestId) -> Response {
+/// Writes every error, whoever raised it, as the caller knows them: a problem, or what a façade says instead.
+fn in_its_form(mut response: Response, facade: Option<Facade>, id: &RequestId) -> Response {
     let own = Problem::take_from(response.extensions_mut());
-    match own.or_else(|| Problem::of_foreign(&response)) {
-        Some(problem) => problem.render(&id.0),
-        None => response,
+    match (own.or_else(|| Problem::of_foreign(&response)), facade) {
+        (Some(problem), Some(facade)) => facade.tell(problem, &id.0),
+        (Some(problem), None) => problem.render(&id.0),
+        (None, _) => response,
     }
 }
 

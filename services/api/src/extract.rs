@@ -81,6 +81,11 @@ impl Base {
         Self { origin, signing }
     }
 
+    /// The same, for clients that put their own address before a path.
+    pub(crate) fn of_paths(&self) -> Self {
+        Self { origin: String::new(), signing: self.signing.clone() }
+    }
+
     /// The absolute URL of stored media.
     pub(crate) fn media(&self, key: &AssetKey) -> String {
         let path = format!("/media/{key}");

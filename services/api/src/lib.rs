@@ -80,6 +80,8 @@ pub struct Api {
     pub access: Access,
     /// Largest archive that may be brought here, in bytes.
     pub import_limit: u64,
+    /// Whether those who develop clients get built-in shots.
+    pub developer_mode: bool,
 }
 
 /// The API cannot go on.

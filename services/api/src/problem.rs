@@ -47,10 +47,6 @@ pub struct Problem {
     cause: Option<String>,
 }
 
-/// Marks an error that has another form than ours, and keeps it.
-#[derive(Debug, Clone, Copy)]
-struct InOwnForm;
-
 /// The body of an error, as it is sent.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -144,12 +140,11 @@ impl Problem {
         self
     }
 
-    /// The problem that an answer of the framework's own stands for; `None` when it is no error, or has
-    /// its form already.
+    /// The problem that an answer of the framework's own stands for; `None` when it is no error.
     pub fn of_foreign(response: &Response) -> Option<Self> {
         let status = response.status();
         let is_error = status.is_client_error() || status.is_server_error();
-        if !is_error || response.extensions().get::<InOwnForm>().is_some() {
+        if !is_error {
             return None;
         }
         let (code, detail) = match status {
@@ -170,10 +165,14 @@ impl Problem {
     }
 
     /// Writes the answer in another form than ours, for clients that know no other.
-    pub(crate) fn in_own_form(self, status: StatusCode, body: &serde_json::Value) -> Response {
-        self.log("");
+    pub(crate) fn in_own_form(
+        self,
+        status: StatusCode,
+        body: &serde_json::Value,
+        request_id: &str,
+    ) -> Response {
+        self.log(request_id);
         let mut response = (status, axum::Json(body)).into_response();
-        response.extensions_mut().insert(InOwnForm);
         if let Some((name, value)) = self.header.map(|header| *header) {
             response.headers_mut().insert(name, value);
         }

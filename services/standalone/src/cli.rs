@@ -240,6 +240,9 @@ pub(crate) struct Http {
     /// Largest archive of a project that may be imported, in MiB.
     #[arg(long, env = "STORYTOVIDEO_LIMITS_IMPORT_MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=1_048_576), value_name = "MIB")]
     limits_import_mib: u64,
+    /// Give those who develop clients built-in shots (`mock-gen`).
+    #[arg(long, env = "STORYTOVIDEO_API_DEVELOPER_MODE", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", value_name = "BOOL")]
+    api_developer_mode: bool,
     #[command(flatten)]
     pub(crate) reach: ReachArgs,
     #[command(flatten)]
@@ -251,7 +254,8 @@ pub(crate) struct Http {
 impl Http {
     /// The API within what was set.
     pub(crate) fn limited(&self, api: api::Api) -> api::Api {
-        api::Api { import_limit: self.limits_import_mib * 1024 * 1024, ..api }
+        let import_limit = self.limits_import_mib * 1024 * 1024;
+        api::Api { import_limit, developer_mode: self.api_developer_mode, ..api }
     }
 }
 

@@ -213,6 +213,7 @@ impl Shared {
             clock: self.clock.clone(),
             access,
             import_limit: IMPORT_LIMIT,
+            developer_mode: false,
         }
     }
 }

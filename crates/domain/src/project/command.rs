@@ -10,6 +10,8 @@ use crate::job::{Failure, Kind, MadeWith, Output};
 use crate::metadata::Context;
 use crate::settings::{Mood, OnMissing, Quality, Settings, Transition};
 
+use super::errand::{GivenShot, StartErrand};
+
 /// A command with everything that decides its outcome besides the project's state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Envelope {
@@ -27,6 +29,15 @@ pub struct Envelope {
 pub enum Command {
     /// Start a project.
     CreateProject(CreateProject),
+    /// Start a project for calls of a client that keeps its projects elsewhere; queues nothing.
+    StartErrand(Box<StartErrand>),
+    /// Add shots at the end that another system names; queues nothing.
+    GiveShots {
+        /// The shots, in order.
+        shots: Vec<GivenShot>,
+    },
+    /// All of these, one after the other, or none. A condition on the version is the first one's.
+    Together(Vec<Command>),
     /// Edit the project's own fields.
     ReviseProject(ProjectPatch),
     /// To the trash: work is cancelled, the history kept.
@@ -52,6 +63,8 @@ pub enum Command {
         force: bool,
         /// How many shots to tell the story in from now on; as before when absent.
         shot_count: Option<u32>,
+        /// Nothing follows: its shots' pictures and voices are made when they are asked for.
+        alone: bool,
     },
     /// Add a shot.
     AddShot {
@@ -129,6 +142,8 @@ pub enum Command {
         /// How to render it.
         parameters: Parameters,
     },
+    /// Stop everything that is open.
+    CancelWork,
     /// Stop a task.
     CancelTask {
         /// Which task.
@@ -185,22 +200,26 @@ pub enum Command {
     },
 }
 
-/// What a command asks of those who run the system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a command asks of those who run the system, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Asks {
-    /// A project more, with the work that makes it.
-    Project,
+    /// Neither work nor media; it may even free some.
+    Nothing,
     /// Work, or media to keep.
     Work,
-    /// Neither; it may even free some.
-    Nothing,
+    /// A project more, with the work that makes it.
+    Project,
 }
 
 impl Command {
     /// What it asks for: new work is refused where there is no room for it, all else never is.
     pub fn asks(&self) -> Asks {
         match self {
-            Self::CreateProject(_) | Self::ForkProject(_) | Self::CompleteImport => Asks::Project,
+            Self::CreateProject(_)
+            | Self::ForkProject(_)
+            | Self::CompleteImport
+            | Self::StartErrand(_) => Asks::Project,
+            Self::Together(commands) => commands.iter().map(Self::asks).max().unwrap_or(Asks::Nothing),
             Self::MakeStoryboard { .. }
             | Self::UploadTake { .. }
             | Self::UploadMusic { .. }
@@ -223,6 +242,8 @@ impl Command {
             | Self::SelectTake { .. }
             | Self::ExpireTakes { .. }
             | Self::RemoveMusic
+            | Self::GiveShots { .. }
+            | Self::CancelWork
             | Self::CancelTask { .. }
             | Self::RecordTaskStarted { .. }
             | Self::RecordTaskFinished { .. }
@@ -372,6 +393,12 @@ pub struct Parameters {
     /// Speed of a voice, 0.5 to 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub speed: Option<f64>,
+    /// Samples per second that a voice was asked for in, 8,000 to 192,000; kept and told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample_rate: Option<u32>,
+    /// Format that a voice was asked for in; kept and told, as voices are WAV.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voice_format: Option<String>,
     /// Quality of a film.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
@@ -384,4 +411,7 @@ pub struct Parameters {
     /// Whether a storyboard replaces every shot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub force: Option<bool>,
+    /// Whether nothing follows from a storyboard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alone: Option<bool>,
 }

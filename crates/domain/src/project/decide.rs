@@ -1,6 +1,7 @@
 //! What a command makes happen: pure, all or none.
 
 mod batch;
+mod errand;
 mod records;
 mod restore;
 mod shots;
@@ -30,10 +31,31 @@ impl Project {
     ///
     /// No events mean that nothing is left to do, as for a result that arrives twice.
     pub fn decide(&self, envelope: &Envelope) -> Decision {
-        let mut ids = envelope.context.new_ids();
-        let mut facts = self.facts(envelope, &mut ids)?;
+        self.decided(envelope, &mut envelope.context.new_ids())
+    }
+
+    fn decided(&self, envelope: &Envelope, ids: &mut NewIds) -> Decision {
+        if let Command::Together(commands) = &envelope.command {
+            return self.decided_together(commands, envelope, ids);
+        }
+        let mut facts = self.facts(envelope, ids)?;
         facts.extend(self.assigned(envelope));
-        Ok(workflow::with_consequences(self, facts, &mut ids))
+        Ok(workflow::with_consequences(self, facts, ids))
+    }
+
+    /// Each on the state that the ones before it leave.
+    fn decided_together(&self, commands: &[Command], envelope: &Envelope, ids: &mut NewIds) -> Decision {
+        let mut after = self.clone();
+        let mut events = Vec::new();
+        let mut if_version = envelope.if_version;
+        for command in commands {
+            let context = envelope.context.clone();
+            let one = Envelope { context, if_version: if_version.take(), command: command.clone() };
+            let news = after.decided(&one, ids)?;
+            news.iter().for_each(|event| after.evolve(event));
+            events.extend(news);
+        }
+        Ok(events)
     }
 
     /// Whatever starts a project gives it to the one on whose behalf it was asked. Last, so that it holds
@@ -48,7 +70,10 @@ impl Project {
         match (&envelope.command, self.lifecycle) {
             (Command::CreateProject(create), Lifecycle::Missing) => create_project(create, ids),
             (Command::ForkProject(fork), Lifecycle::Missing) => Ok(restore::fork(fork, ids)),
-            (Command::CreateProject(_) | Command::ForkProject(_), _) => Err(ProjectError::AlreadyExists),
+            (Command::StartErrand(start), Lifecycle::Missing) => errand::start_errand(start, ids),
+            (Command::CreateProject(_) | Command::ForkProject(_) | Command::StartErrand(_), _) => {
+                Err(ProjectError::AlreadyExists)
+            }
             (_, Lifecycle::Missing) => Err(ProjectError::NotFound),
             (command, _) if command.is_record() => self.record(command, envelope.context.at, ids),
             (command, Lifecycle::Deleted | Lifecycle::Purged) => self.trashed(command, envelope.context.at),
@@ -90,6 +115,7 @@ impl Project {
             Command::PurgeProject => Err(ProjectError::NotPurgeable),
             Command::RenderFilm { parameters } => self.render_film(parameters, ids),
             Command::CancelTask { task } => self.cancel_task(*task),
+            Command::CancelWork => Ok(self.cancel_all(CancelReason::Requested)),
             Command::RetryTask { task } => self.retry_task(*task, ids),
             Command::Generate(wanted) => self.generate_many(wanted, ids),
             Command::RetryFailed => Ok(self.retry_failed(ids)),
@@ -112,9 +138,13 @@ impl Project {
             unchanged_since(if_version, shot.revised).map(|()| shot)
         };
         match command {
-            Command::MakeStoryboard { force, shot_count } => {
+            Command::MakeStoryboard { force, shot_count, alone } => {
                 unchanged_since(if_version, self.arranged)?;
-                self.make_storyboard(*force, *shot_count, ids)
+                self.make_storyboard(*force, *shot_count, *alone, ids)
+            }
+            Command::GiveShots { shots } => {
+                unchanged_since(if_version, self.arranged)?;
+                self.give_shots(shots, ids)
             }
             Command::AddShot { place, content, generate } => {
                 unchanged_since(if_version, self.arranged)?;
@@ -153,9 +183,20 @@ fn create_project(create: &CreateProject, ids: &mut NewIds) -> Decision {
     limits::check_project(&create.story, &create.title, &create.description, &create.style)?;
     limits::check_shot_count(create.shot_count)?;
     check_settings(&create.settings, false)?;
+    let mut events = vec![created(create, ids)];
+    let storyboard = TaskId(ids.next_uuid());
+    let mut project = Project::default();
+    project.evolve(&events[0]);
+    events.extend(project.queued(storyboard, Kind::Storyboard, None, &Parameters::default(), 1));
+    events.extend(project.planned_slots(storyboard, ids));
+    Ok(events)
+}
+
+/// The first event, with the seed filled in.
+fn created(create: &CreateProject, ids: &mut NewIds) -> Event {
     let mut settings = create.settings.clone();
     settings.seed.get_or_insert_with(|| ids.next_seed());
-    let mut events = vec![Event::from(ProjectCreated {
+    ProjectCreated {
         id: create.id,
         story: create.story.clone(),
         title: create.title.clone(),
@@ -163,13 +204,8 @@ fn create_project(create: &CreateProject, ids: &mut NewIds) -> Decision {
         style: create.style.clone(),
         shot_count: create.shot_count,
         settings,
-    })];
-    let storyboard = TaskId(ids.next_uuid());
-    let mut created = Project::default();
-    created.evolve(&events[0]);
-    events.extend(created.queued(storyboard, Kind::Storyboard, None, &Parameters::default(), 1));
-    events.extend(created.planned_slots(storyboard, ids));
-    Ok(events)
+    }
+    .into()
 }
 
 /// Music of one's own can be chosen once it is there.
@@ -188,7 +224,8 @@ impl Project {
         let description = patch.description.as_ref().unwrap_or(&self.description);
         let style = patch.style.as_ref().unwrap_or(&self.style);
         let story = patch.story.as_ref().unwrap_or(&self.story);
-        limits::check_project(story, title, description, style)?;
+        limits::check_fields(story, title, description, style)?;
+        patch.story.as_deref().map_or(Ok(()), limits::check_story)?;
         let mut events = Vec::new();
         if (title, description) != (&self.title, &self.description) {
             let (title, description) = (title.clone(), description.clone());
@@ -256,12 +293,12 @@ impl Project {
         let mut events = Vec::new();
         let picture = |shot: &Shot| (shot.prompt.clone(), shot.negative_prompt.clone(), shot.mood);
         if picture(before) != picture(after) {
-            events.extend(self.queue_take(after, Kind::Image, &Parameters::default(), ids));
+            events.extend(self.queue_take(after, Kind::Image, &self.usual(), ids));
         } else if before.duration_seconds != after.duration_seconds && self.clip_is_outdated(after) {
-            events.extend(self.queue_take(after, Kind::Video, &Parameters::default(), ids));
+            events.extend(self.queue_take(after, Kind::Video, &self.usual(), ids));
         }
         if before.narration != after.narration {
-            events.extend(self.queue_take(after, Kind::Tts, &Parameters::default(), ids));
+            events.extend(self.queue_take(after, Kind::Tts, &self.usual(), ids));
         }
         events
     }
@@ -346,7 +383,7 @@ impl Project {
         events.extend(self.asked(task, shot, kind, parameters));
         if kind == Kind::Image && self.settings.image_to_video {
             let clip = TaskId(ids.next_uuid());
-            events.push(workflow::planned_clip(clip, shot.id, task, Parameters::default()));
+            events.push(workflow::planned_clip(clip, shot.id, task, self.usual()));
         }
         events
     }
@@ -402,7 +439,7 @@ impl Project {
         let mut events = Vec::new();
         for shot in self.shots.iter().filter(|shot| !shot.locked) {
             for kind in self.missing_kinds(shot) {
-                events.extend(self.queue_take(shot, kind, &Parameters::default(), ids));
+                events.extend(self.queue_take(shot, kind, &self.usual(), ids));
             }
         }
         events

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Parameters;
 use super::content::Content;
+use super::errand::{Origin, SceneName};
 use crate::asset::Asset;
 use crate::ids::{ClaimId, ProjectId, ShotId, TakeId, TaskId};
 use crate::job::{Failure, FilmOutput, Kind, MadeWith, SpecHash};
@@ -53,6 +54,10 @@ events! {
     ProjectDeleted = "1",
     /// The project was given to an owner.
     ProjectAssigned = "1",
+    /// The project was taken on as an errand of another system's client.
+    ErrandTaken = "1",
+    /// It was told what that client calls shots.
+    ScenesNamed = "1",
     /// The content of an earlier version was brought back.
     ProjectRestored = "1",
     /// A project was started from a version of another one.
@@ -199,6 +204,27 @@ payload!(/// The project was given to an owner.
 ProjectAssigned {
     /// Whom it belongs to from now on: the `sub` of the owner's credentials.
     owner: String,
+});
+payload!(/// The project was taken on as an errand: it is in no list, and nothing follows by itself.
+ErrandTaken {
+    /// Where it comes from.
+    origin: Origin,
+    /// What the client calls it.
+    external_id: Option<String>,
+    /// How takes are made where nobody says otherwise.
+    usual: Parameters,
+});
+payload!(/// It was told what the client of an errand calls shots.
+ScenesNamed {
+    /// The shots with their names.
+    scenes: Vec<NamedScene>,
+});
+payload!(/// What the client of an errand calls a shot.
+NamedScene {
+    /// Which shot.
+    shot_id: ShotId,
+    /// The client's name for it.
+    name: SceneName,
 });
 payload!(/// The content of an earlier version was brought back. Open tasks were cancelled before.
 ProjectRestored {

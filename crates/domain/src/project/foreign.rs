@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Datelike, Utc};
 
 use super::content::Content;
+use super::errand::{check_errand, check_scene_name};
 use super::error::ProjectError;
 use super::event::{Event, ShotAdded, StoryboardAdopted, TaskFinished};
 use super::limits;
@@ -104,6 +105,13 @@ impl ForeignHistory {
             Event::TakesExpired(event) => event.takes.iter().all(|take| self.takes.contains(take)),
             _ => true,
         };
+        let known_shots = match event {
+            Event::ScenesNamed(event) => event.scenes.iter().all(|scene| self.shots.contains(&scene.shot_id)),
+            _ => true,
+        };
+        if !known_shots {
+            return Err(invalid("shotId", "is of no shot in this history"));
+        }
         let known_task = event.task().is_none_or(|task| self.tasks.contains(&task));
         match (known_takes, known_task) {
             (true, true) => Ok(()),
@@ -124,19 +132,23 @@ impl ForeignHistory {
         }
         match event {
             Event::ProjectCreated(event) => {
-                limits::check_project(&event.story, &event.title, &event.description, &event.style)?;
+                limits::check_fields(&event.story, &event.title, &event.description, &event.style)?;
                 limits::check_shot_count(event.shot_count)?;
                 limits::check_settings(&event.settings)
             }
             Event::ProjectForked(event) => check_content(&event.content),
             Event::ProjectRestored(event) => check_content(&event.content),
             Event::ProjectRenamed(event) => {
-                limits::check_project(&self.state.story, &event.title, &event.description, &self.state.style)
+                limits::check_fields(&self.state.story, &event.title, &event.description, &self.state.style)
             }
             Event::StyleRevised(event) => at_most("style", &event.style),
             Event::SettingsRevised(event) => limits::check_settings(&event.settings),
             Event::StoryRevised(event) => limits::check_project(&event.story, &self.state.title, "", ""),
             Event::ProjectAssigned(event) => at_most("owner", &event.owner),
+            Event::ErrandTaken(event) => check_errand(event.external_id.as_deref(), &event.usual),
+            Event::ScenesNamed(event) => {
+                event.scenes.iter().try_for_each(|scene| check_scene_name(&scene.name))
+            }
             Event::StoryboardAdopted(event) => check_adopted(event),
             Event::ShotPromptRevised(event) => limits::check_prompts(&event.prompt, &event.negative_prompt),
             Event::ShotNarrationRevised(event) => limits::check_narration(&event.narration),
@@ -214,7 +226,7 @@ fn check_task_event(event: &Event) -> Check {
 }
 
 fn check_content(content: &Content) -> Check {
-    limits::check_project(&content.story, &content.title, &content.description, &content.style)?;
+    limits::check_fields(&content.story, &content.title, &content.description, &content.style)?;
     limits::check_shot_count(content.shot_count)?;
     limits::check_settings(&content.settings)?;
     at_most("language", content.language.as_deref().unwrap_or_default())?;

@@ -57,9 +57,16 @@ fn within<T: PartialOrd + std::fmt::Display>(
 }
 
 pub(super) fn check_project(story: &str, title: &str, description: &str, style: &str) -> Check {
-    if story.trim().is_empty() {
-        return invalid("story", "must not be empty");
-    }
+    check_story(story)?;
+    check_fields(story, title, description, style)
+}
+
+pub(super) fn check_story(story: &str) -> Check {
+    if story.trim().is_empty() { invalid("story", "must not be empty") } else { Ok(()) }
+}
+
+/// The same of a project that may have no story.
+pub(super) fn check_fields(story: &str, title: &str, description: &str, style: &str) -> Check {
     at_most("story", story, STORY)?;
     check_title(title)?;
     at_most("description", description, TEXT)?;
@@ -141,7 +148,9 @@ pub(super) fn check_parameters(parameters: &Parameters) -> Check {
     within("fps", parameters.fps, 12, 60)?;
     within("duration", parameters.duration_seconds, 0.5, SHOT_SECONDS)?;
     within("speed", parameters.speed, 0.5, 2.0)?;
-    for (field, name) in [("model", &parameters.model), ("voice", &parameters.voice)] {
+    within("sampleRate", parameters.sample_rate, 8_000, 192_000)?;
+    let Parameters { model, voice, voice_format, .. } = parameters;
+    for (field, name) in [("model", model), ("voice", voice), ("format", voice_format)] {
         name.as_deref().map_or(Ok(()), |name| check_name(field, name))?;
     }
     Ok(())

@@ -3,6 +3,7 @@
 mod command;
 mod content;
 mod decide;
+mod errand;
 mod error;
 mod event;
 mod foreign;
@@ -19,6 +20,7 @@ pub use command::{
     ProjectPatch, ShotPatch,
 };
 pub use content::{Content, ContentShot, ContentTake};
+pub use errand::{Errand, GivenShot, NAME as EXTERNAL_NAME, Origin, SceneName, StartErrand};
 pub use error::ProjectError;
 pub use event::*;
 pub use foreign::ForeignHistory;

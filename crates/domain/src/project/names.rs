@@ -43,6 +43,8 @@ impl Event {
             | Self::StoryRevised(_)
             | Self::ProjectDeleted(_)
             | Self::ProjectAssigned(_)
+            | Self::ErrandTaken(_)
+            | Self::ScenesNamed(_)
             | Self::ProjectImported(_)
             | Self::StoryboardAdopted(_)
             | Self::ShotPromptRevised(_)

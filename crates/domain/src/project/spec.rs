@@ -153,7 +153,7 @@ impl Project {
     fn tts_spec(&self, shot: &Shot, parameters: &Parameters) -> Option<TtsSpec> {
         has_words(shot).then(|| TtsSpec {
             text: shot.narration.clone(),
-            language: Some(self.film_language().to_owned()),
+            language: self.settings.language.clone().or_else(|| self.language.clone()),
             voice: parameters.voice.clone().or_else(|| self.settings.voice.clone()),
             speed: parameters.speed.unwrap_or(1.0),
             model: parameters.model.clone(),

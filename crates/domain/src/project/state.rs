@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::command::Parameters;
+use super::errand::Errand;
 use super::event::{CancelReason, Event, ProjectCreated, TaskPlanned, TaskQueued};
 use super::workflow::MAX_ATTEMPTS;
 use crate::asset::Asset;
@@ -29,6 +30,9 @@ pub struct Project {
     /// Whom it belongs to; nobody in particular when it was started without authentication.
     #[serde(default)]
     pub owner: Option<String>,
+    /// What it remembers of the client whose errand it is, if it is one.
+    #[serde(default)]
+    pub errand: Option<Errand>,
     /// When it went to the trash, if it is there and that is known.
     #[serde(default)]
     pub deleted_at: Option<DateTime<Utc>>,
@@ -306,6 +310,8 @@ impl Project {
                 self.revised = self.version;
             }
             Event::ProjectAssigned(event) => self.owner = Some(event.owner.clone()),
+            Event::ErrandTaken(event) => self.take_errand(event),
+            Event::ScenesNamed(event) => self.name_scenes(event),
             Event::ProjectRestored(event) => self.restore(event),
             Event::ProjectForked(event) => self.fork(event),
             Event::ProjectImported(_) => self.owner = None,

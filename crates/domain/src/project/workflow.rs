@@ -38,7 +38,9 @@ fn consequences((before, project): (&Project, &Project), news: &[Event], ids: &m
     let mut events = Vec::new();
     for event in news {
         if let Event::StoryboardAdopted(_) = event {
-            events.extend(unblock_shots((before, project), ids));
+            if !is_alone(before, event.task()) {
+                events.extend(unblock_shots((before, project), ids));
+            }
             events.extend(cancel_work_on_shots_that_are_gone(project));
         }
     }
@@ -136,6 +138,12 @@ fn touches(event: &Event, task: &Task) -> bool {
     }
 }
 
+/// Whether a storyboard was asked for and nothing after it.
+fn is_alone(before: &Project, storyboard: Option<TaskId>) -> bool {
+    let task = storyboard.and_then(|id| before.tasks.get(&id));
+    task.is_some_and(|task| task.parameters.alone == Some(true))
+}
+
 /// A finished storyboard unblocks all pictures and narrations at once: those planned for its places,
 /// and new ones where more shots came than were asked for.
 /// Shots that were there before need nothing.
@@ -159,10 +167,10 @@ fn unblock_shots((before, project): (&Project, &Project), ids: &mut NewIds) -> V
             }
             let attempt = planned.map_or(1, |(_, task)| task.attempt);
             let task = planned.map_or_else(|| TaskId(ids.next_uuid()), |(id, _)| id);
-            events.extend(project.queued(task, kind, Some(shot.id), &Parameters::default(), attempt));
+            events.extend(project.queued(task, kind, Some(shot.id), &project.usual(), attempt));
             if kind == Kind::Image && project.settings.image_to_video {
                 let clip = TaskId(ids.next_uuid());
-                events.push(planned_clip(clip, shot.id, task, Parameters::default()));
+                events.push(planned_clip(clip, shot.id, task, project.usual()));
             }
         }
     }

@@ -12,7 +12,7 @@ use super::PostgresError;
 use super::event_store::{Loaded, as_i64, read_hash, to_json};
 
 /// Raise this when the state's shape or the meaning of `evolve` changes.
-const MEANING: u32 = 3;
+const MEANING: u32 = 4;
 
 fn schema_hash() -> String {
     hash_json("snapshot", &(MEANING, env!("CARGO_PKG_VERSION"), Project::default()))

@@ -44,7 +44,7 @@ pub(crate) async fn post(
     body: Json<Body>,
 ) -> Result<Response, Problem> {
     let Json { value: Body { force, shot_count }, digest } = body;
-    let command = Command::MakeStoryboard { force: force.unwrap_or(false), shot_count };
+    let command = Command::MakeStoryboard { force: force.unwrap_or(false), shot_count, alone: false };
     let executed = app.execute(&caller, project, command, digest).await?;
     let wanted = Wanted { kind: Kind::Storyboard, shot: None, parameters: None };
     let task = app.task_of(&executed, &wanted).await?;

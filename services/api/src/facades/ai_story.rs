@@ -3,9 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::middleware::map_response;
-use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -19,9 +16,9 @@ use infra::postgres::views::tasks::{self, TaskRow, TaskStatus};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::edit::{NO_DIGEST, transition_named};
+use super::edit::transition_named;
 use super::fields::Fields;
-use super::{in_own_words, title_of};
+use super::{mock_shots, title_of};
 use crate::App;
 use crate::caller::Caller;
 use crate::commands::create_project::new_id;
@@ -41,14 +38,10 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/api/story/{project}/shots", get(list_shots))
         .route("/api/story/{project}/generate-video", post(generate_video))
         .route("/api/story/{project}/preview", get(preview))
+        .route("/api/story/{project}/mock-gen", post(mock_gen))
         .route("/api/shot/{shot}", get(shot))
         .route("/api/shot/{shot}/preview", get(shot))
         .route("/api/shot/{shot}/update", post(update_shot))
-        .layer(map_response(async |response: Response| in_own_words(response, words)))
-}
-
-fn words(status: StatusCode, problem: &Problem) -> Value {
-    json!({ "code": status.as_u16(), "message": problem.detail, "data": null })
 }
 
 /// A success.
@@ -78,7 +71,7 @@ async fn create(
         shot_count: None,
         settings: Settings::default(),
     });
-    let project = app.execute(&caller, id, command, NO_DIGEST).await?.receipt.project;
+    let project = app.execute(&caller, id, command, fields.digest).await?.receipt.project;
     let row = app.project_row(project).await?;
     answer(json!({
         "storyId": row.id, "title": title_of(&row), "status": story_status(&row), "createdAt": time(row.created_at),
@@ -103,10 +96,14 @@ async fn list_shots(
     Path(id): Path<ProjectId>,
     base: Base,
 ) -> Result<Json<Answer>, Problem> {
+    answer(shots_of(&app, id, &base).await?)
+}
+
+async fn shots_of(app: &App, id: ProjectId, base: &Base) -> Result<Value, Problem> {
     let story = app.project_row(id).await?;
     let rows = shots::of_project(&app.api.pool, id).await?;
-    let shots: Vec<Value> = rows.iter().map(|row| shot_json(row, &story, &base)).collect();
-    answer(json!({ "storyId": id, "storyTitle": title_of(&story), "shots": shots }))
+    let shots: Vec<Value> = rows.iter().map(|row| shot_json(row, &story, base)).collect();
+    Ok(json!({ "storyId": id, "storyTitle": title_of(&story), "shots": shots }))
 }
 
 async fn shot(
@@ -133,19 +130,31 @@ async fn update_shot(
         ..ShotPatch::default()
     };
     if patch.prompt.is_some() {
-        app.redo_shot(caller, &row, patch).await?;
+        app.redo_shot(&caller, &row, patch, fields.digest).await?;
     } else if patch != ShotPatch::default() {
         let revise = Command::ReviseShot { shot: id, patch, generate: true };
-        app.execute(&caller, row.project_id, revise, NO_DIGEST).await?;
+        app.execute(&caller, row.project_id, revise, fields.digest).await?;
     }
     answer(json!({ "status": shot_status(&app.shot_row(id).await?.status) }))
+}
+
+/// For those who develop clients: shots that are there at once, in place of what the story has.
+async fn mock_gen(
+    State(app): State<Arc<App>>,
+    Path(id): Path<ProjectId>,
+    base: Base,
+    caller: Caller,
+    fields: Fields,
+) -> Result<Json<Answer>, Problem> {
+    mock_shots::give(&app, &caller, id, fields.digest).await?;
+    answer(shots_of(&app, id, &base).await?)
 }
 
 async fn generate_video(
     State(app): State<Arc<App>>,
     Path(id): Path<ProjectId>,
     caller: Caller,
-    _: Fields,
+    fields: Fields,
 ) -> Result<Json<Answer>, Problem> {
     app.project_row(id).await?;
     if app.api.store.load(id).await?.state.shots.is_empty() {
@@ -153,7 +162,7 @@ async fn generate_video(
     }
     let parameters = Parameters::default();
     let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
-    let executed = app.execute(&caller, id, Command::RenderFilm { parameters }, NO_DIGEST).await?;
+    let executed = app.execute(&caller, id, Command::RenderFilm { parameters }, fields.digest).await?;
     answer(json!({ "id": app.task_of(&executed, &wanted).await? }))
 }
 

@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::execute::Wanted;
 use crate::problem::Problem;
 
-/// Most shots of a project fit into one command each; none of these requests has a body worth comparing.
+/// Of a request that has no body worth comparing: those that are no POST have no key either.
 pub(super) const NO_DIGEST: [u8; 32] = [0; 32];
 
 /// A transition by our name, or by one that older clients use.
@@ -43,26 +43,23 @@ impl App {
     }
 
     /// Edits a shot and makes its picture again, with another seed even if the prompt is the same; the voice too,
-    /// if it has to say something else. Answers the picture's task.
+    /// if it has to say something else: all at once, in place of what is open for it. Answers the picture's task.
     pub(super) async fn redo_shot(
         &self,
-        caller: Caller,
+        caller: &Caller,
         shot: &ShotRow,
         patch: ShotPatch,
+        digest: [u8; 32],
     ) -> Result<TaskId, Problem> {
-        let caller = caller.for_several_commands();
         let says = patch.narration.as_ref().filter(|narration| **narration != shot.narration);
         let speaks_anew = says.is_some_and(|narration| !narration.trim().is_empty());
-        self.cancel_picture(&caller, shot).await?;
-        if patch != ShotPatch::default() {
-            let revise = Command::ReviseShot { shot: shot.id, patch, generate: false };
-            self.execute(&caller, shot.project_id, revise, NO_DIGEST).await?;
-        }
-        if speaks_anew {
-            self.generate_take(&caller, shot, Kind::Tts, Parameters::default()).await?;
-        }
-        let parameters = Parameters { seed: Some(new_seed()), ..Parameters::default() };
-        self.generate_take(&caller, shot, Kind::Image, parameters).await
+        let take =
+            |kind, parameters| Command::GenerateTake { shot: shot.id, kind, parameters, candidates: 1 };
+        let mut commands = vec![Command::ReviseShot { shot: shot.id, patch, generate: false }];
+        commands.extend(speaks_anew.then(|| take(Kind::Tts, Parameters::default())));
+        commands.push(take(Kind::Image, Parameters { seed: Some(new_seed()), ..Parameters::default() }));
+        let executed = self.execute(caller, shot.project_id, Command::Together(commands), digest).await?;
+        self.task_of(&executed, &Wanted { kind: Kind::Image, shot: Some(shot.id), parameters: None }).await
     }
 
     /// Makes a picture, clip or voice of a shot; answers its task.
@@ -72,24 +69,11 @@ impl App {
         shot: &ShotRow,
         kind: Kind,
         parameters: Parameters,
+        digest: [u8; 32],
     ) -> Result<TaskId, Problem> {
         let command = Command::GenerateTake { shot: shot.id, kind, parameters, candidates: 1 };
-        let executed = self.execute(caller, shot.project_id, command, NO_DIGEST).await?;
+        let executed = self.execute(caller, shot.project_id, command, digest).await?;
         self.task_of(&executed, &Wanted { kind, shot: Some(shot.id), parameters: None }).await
-    }
-
-    async fn cancel_picture(&self, caller: &Caller, shot: &ShotRow) -> Result<(), Problem> {
-        let state = self.api.store.load(shot.project_id).await?.state;
-        let is_open_picture = |(_, task): &(TaskId, &domain::project::Task)| {
-            task.kind == Kind::Image && task.shot == Some(shot.id)
-        };
-        let Some((task, _)) = state.open_tasks().find(is_open_picture) else { return Ok(()) };
-        match self.execute(caller, shot.project_id, Command::CancelTask { task }, NO_DIGEST).await {
-            Ok(_) => Ok(()),
-            // It ended meanwhile.
-            Err(problem) if problem.code == "task_not_open" => Ok(()),
-            Err(problem) => Err(problem),
-        }
     }
 }
 

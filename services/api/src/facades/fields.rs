@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{FromRequest, Request};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::extract::{Json, Query};
 use crate::problem::Problem;
@@ -11,13 +11,18 @@ use crate::problem::Problem;
 /// Named values. Names count by their letters and digits alone, so `StoryText`, `storyText` and `story_text` are
 /// one; what is empty or zero was not given; what nobody asks for is ignored.
 #[derive(Debug, Default)]
-pub(super) struct Fields(BTreeMap<String, Value>);
+pub(super) struct Fields {
+    values: BTreeMap<String, Value>,
+    /// SHA-256 of the query and the body, to tell a repeat from another request.
+    pub(super) digest: [u8; 32],
+}
 
 impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
+        let asked = parts.uri.query().unwrap_or_default().to_owned();
         let Query(query) =
             <Query<Vec<(String, String)>> as axum::extract::FromRequestParts<S>>::from_request_parts(
                 &mut parts, state,
@@ -25,7 +30,8 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             .await?;
         let json = Json::<Map<String, Value>>::from_request(Request::from_parts(parts, body), state).await?;
         let query = query.into_iter().map(|(name, value)| (name, Value::String(value)));
-        Ok(Self::of(query.chain(json.value)))
+        let digest = domain::hash::sha256(&[asked.as_bytes(), &json.digest]);
+        Ok(Self { digest, ..Self::of(query.chain(json.value)) })
     }
 }
 
@@ -33,12 +39,36 @@ impl Fields {
     /// Later values win over earlier ones.
     pub(super) fn of(values: impl IntoIterator<Item = (String, Value)>) -> Self {
         let given = values.into_iter().filter(|(_, value)| is_given(value));
-        Self(given.map(|(name, value)| (plain(&name), value)).collect())
+        let values = given.map(|(name, value)| (plain(&name), value)).collect();
+        Self { values, digest: [0; 32] }
+    }
+
+    /// A value as it was sent.
+    pub(super) fn value(&self, name: &str) -> Option<&Value> {
+        self.values.get(&plain(name))
+    }
+
+    /// The fields of an object; none when there is no such object.
+    pub(super) fn within(&self, name: &str) -> Self {
+        self.value(name).and_then(Value::as_object).cloned().map(Self::of).unwrap_or_default()
+    }
+
+    /// The objects of a list. A text in it stands for an object with this one field.
+    pub(super) fn list(&self, name: &str, field: &str) -> Result<Vec<Self>, Problem> {
+        let invalid =
+            || Problem::bad_request("invalid", format!("{name}: must be a list of objects, not empty"));
+        let entry = |value: &Value| match value {
+            Value::Object(object) => Ok(Self::of(object.clone())),
+            Value::String(text) => Ok(Self::of([(field.to_owned(), json!(text))])),
+            _ => Err(invalid()),
+        };
+        let entries = self.value(name).and_then(Value::as_array).filter(|list| !list.is_empty());
+        entries.ok_or_else(invalid)?.iter().map(entry).collect()
     }
 
     /// The first of these names that was given, as text.
     pub(super) fn text(&self, names: &[&str]) -> Option<String> {
-        names.iter().find_map(|name| match self.0.get(&plain(name))? {
+        names.iter().find_map(|name| match self.value(name)? {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,

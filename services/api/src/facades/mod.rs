@@ -4,8 +4,12 @@
 mod ai_story;
 mod edit;
 mod fields;
+mod gateway;
+mod mock_shots;
 mod server;
+mod watch;
 mod web;
+mod words;
 
 use std::sync::Arc;
 
@@ -15,10 +19,11 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use infra::postgres::views::projects::ProjectRow;
-use serde_json::Value;
 
 use crate::App;
 use crate::problem::Problem;
+
+pub(crate) use words::Facade;
 
 /// Longest target of a request, in bytes: those clients send whole stories in the query.
 const TARGET_LIMIT: usize = 60 * 1024;
@@ -27,7 +32,8 @@ const TITLE_LIMIT: usize = 24;
 
 /// The addresses of all façades.
 pub(crate) fn routes() -> Router<Arc<App>> {
-    ai_story::routes().merge(server::routes()).merge(web::routes()).layer(from_fn(check_target))
+    let facades = ai_story::routes().merge(gateway::routes()).merge(server::routes()).merge(web::routes());
+    facades.layer(from_fn(check_target))
 }
 
 async fn check_target(request: Request, next: Next) -> Response {
@@ -36,20 +42,6 @@ async fn check_target(request: Request, next: Next) -> Response {
         return Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail).into_response();
     }
     next.run(request).await
-}
-
-/// Answers with a problem in a façade's own words. What those clients did wrong is 400 or 404 to them.
-fn in_own_words(mut response: Response, words: impl FnOnce(StatusCode, &Problem) -> Value) -> Response {
-    let Some(problem) = Problem::take_from(response.extensions_mut()) else { return response };
-    let status = match problem.status {
-        StatusCode::CONFLICT
-        | StatusCode::PRECONDITION_FAILED
-        | StatusCode::UNPROCESSABLE_ENTITY
-        | StatusCode::REQUEST_TIMEOUT => StatusCode::BAD_REQUEST,
-        status => status,
-    };
-    let body = words(status, &problem);
-    problem.in_own_form(status, &body)
 }
 
 /// A title, also before the storyboard has found one.

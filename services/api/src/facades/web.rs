@@ -3,9 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use chrono::SecondsFormat;
@@ -17,20 +14,13 @@ use infra::postgres::views::shots::{self, ShotRow};
 use infra::postgres::views::tasks::{self, TaskRow, TaskStatus};
 use serde_json::{Value, json};
 
-use super::edit::NO_DIGEST;
 use super::fields::Fields;
-use super::in_own_words;
 use crate::App;
 use crate::auth::Client;
-use crate::caller::{Caller, RequestId};
+use crate::caller::Caller;
 use crate::commands::create_project::new_id;
 use crate::extract::{Base, Path};
 use crate::problem::Problem;
-
-/// What a rule of the domain refuses.
-const BUSINESS: u16 = 900;
-/// There is no room for more.
-const NO_CAPACITY: u16 = 901;
 
 type Answer = Result<Json<Value>, Problem>;
 
@@ -44,21 +34,6 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/api/story/{project}/shot/{shot}/generate", post(generate))
         .route("/api/tasks/{task}/status", get(status))
         .route("/api/webhook/task_complete", post(task_complete))
-        .layer(from_fn(answer))
-}
-
-async fn answer(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    in_own_words(next.run(request).await, |status, problem| words(status, problem, &id))
-}
-
-fn words(status: StatusCode, problem: &Problem, request_id: &str) -> Value {
-    let code = match problem.status {
-        StatusCode::CONFLICT => BUSINESS,
-        _ if problem.code.starts_with("too_many") => NO_CAPACITY,
-        _ => status.as_u16(),
-    };
-    json!({ "code": code, "message": problem.detail, "request_id": request_id })
 }
 
 async fn create(State(app): State<Arc<App>>, caller: Caller, fields: Fields) -> Answer {
@@ -72,7 +47,7 @@ async fn create(State(app): State<Arc<App>>, caller: Caller, fields: Fields) -> 
         shot_count: None,
         settings: Settings::default(),
     });
-    let project = app.execute(&caller, id, command, NO_DIGEST).await?.receipt.project;
+    let project = app.execute(&caller, id, command, fields.digest).await?.receipt.project;
     let task = tasks::newest(&app.api.pool, &[project], Kind::Storyboard).await?.remove(&project);
     let task = task.ok_or_else(|| Problem::internal("a new project has no storyboard task"))?.id;
     Ok(Json(json!({ "project_id": project, "shots": [], "task_id": task })))
@@ -114,7 +89,7 @@ async fn update_prompt(
     let patch = ShotPatch { prompt, narration, ..ShotPatch::default() };
     if patch != ShotPatch::default() {
         let revise = Command::ReviseShot { shot, patch, generate: false };
-        app.execute(&caller, row.project_id, revise, NO_DIGEST).await?;
+        app.execute(&caller, row.project_id, revise, fields.digest).await?;
     }
     let row = app.shot_row(shot).await?;
     Ok(Json(json!({ "id": row.id, "prompt": row.prompt, "narration": row.narration })))
@@ -134,7 +109,7 @@ async fn generate_image(
         cfg_scale: fields.number("cfg_scale")?,
         ..Parameters::default()
     };
-    queued(app.generate_take(&caller, &row, Kind::Image, parameters).await?)
+    queued(app.generate_take(&caller, &row, Kind::Image, parameters, fields.digest).await?)
 }
 
 async fn generate_video(
@@ -150,17 +125,17 @@ async fn generate_video(
         duration_seconds: fields.number("duration")?,
         ..Parameters::default()
     };
-    queued(app.generate_take(&caller, &row, Kind::Video, parameters).await?)
+    queued(app.generate_take(&caller, &row, Kind::Video, parameters, fields.digest).await?)
 }
 
 async fn generate(
     State(app): State<Arc<App>>,
     Path((project, shot)): Path<(ProjectId, ShotId)>,
     caller: Caller,
-    _: Fields,
+    fields: Fields,
 ) -> Answer {
     let row = app.shot_row_of(project, shot).await?;
-    queued(app.generate_take(&caller, &row, Kind::Image, Parameters::default()).await?)
+    queued(app.generate_take(&caller, &row, Kind::Image, Parameters::default(), fields.digest).await?)
 }
 
 fn queued(task: TaskId) -> Answer {

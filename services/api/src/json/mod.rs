@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::asset::Asset;
 use domain::ids::{ProjectId, ShotId, TakeId, TaskId};
 use domain::job::{FilmOutput, Kind, SegmentCounts};
-use domain::project::{Parameters, Take};
+use domain::project::{Origin, Parameters, Take};
 use domain::settings::{Mood, Quality, Settings, Transition};
 use infra::postgres::tail::rfc3339_millis;
 use infra::postgres::views::films::FilmRow;
@@ -66,6 +66,13 @@ pub(crate) struct ProjectSummary {
     /// The user's own music; the film has it while `settings.music` is `own`.
     #[serde(skip_serializing_if = "Option::is_none")]
     music: Option<Media>,
+    /// Where it comes from, when it stands for calls of another system's client; such projects are in no list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    origin: Option<Origin>,
+    /// What that client calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
     /// When it went to the trash.
     #[serde(serialize_with = "optional_millis", skip_serializing_if = "Option::is_none")]
     deleted_at: Option<DateTime<Utc>>,
@@ -121,6 +128,8 @@ impl ProjectSummary {
             progress: Progress::of(row.tasks_total, row.tasks_open, stage),
             cost: 0.0,
             music: row.music.map(|asset| Media::of(&asset, base)),
+            origin: row.origin,
+            external_id: row.external_id,
             deleted_at: row.deleted_at,
             created_at: row.created_at,
             updated_at: row.updated_at,

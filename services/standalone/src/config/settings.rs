@@ -45,6 +45,7 @@ pub(crate) const SETTINGS: &[&str] = &[
     "external.callback_url",
     "external.kinds",
     "external.slots",
+    "api.developer_mode",
 ];
 
 /// The keys of those that have none, as arguments show in the list of processes.

@@ -33,7 +33,7 @@ impl Project {
         events
     }
 
-    fn cancel_all(&self, reason: CancelReason) -> Vec<Event> {
+    pub(super) fn cancel_all(&self, reason: CancelReason) -> Vec<Event> {
         self.open_tasks().map(|(id, _)| TaskCancelled { task_id: id, reason }.into()).collect()
     }
 

@@ -3,7 +3,7 @@
 use super::{Decision, content_revisions};
 use crate::ids::{NewIds, ShotId};
 use crate::job::Kind;
-use crate::project::command::{Parameters, ShotPatch};
+use crate::project::command::ShotPatch;
 use crate::project::error::ProjectError;
 use crate::project::event::{CancelReason, Event, ShotAdded, ShotRemoved, ShotsReordered, TaskCancelled};
 use crate::project::limits;
@@ -43,7 +43,7 @@ impl Project {
             after.evolve(&events[0]);
             if let Some(shot) = after.shot(shot) {
                 for kind in [Kind::Image, Kind::Tts] {
-                    events.extend(after.queue_take(shot, kind, &Parameters::default(), ids));
+                    events.extend(after.queue_take(shot, kind, &self.usual(), ids));
                 }
             }
         }

@@ -14,8 +14,15 @@ use crate::project::workflow::MAX_ATTEMPTS;
 
 impl Project {
     /// Queues a new storyboard. One that is open and asks for the same goes on.
-    pub(super) fn make_storyboard(&self, force: bool, shot_count: Option<u32>, ids: &mut NewIds) -> Decision {
+    pub(super) fn make_storyboard(
+        &self,
+        force: bool,
+        shot_count: Option<u32>,
+        alone: bool,
+        ids: &mut NewIds,
+    ) -> Decision {
         limits::check_shot_count(shot_count)?;
+        limits::check_story(&self.story)?;
         let mut after = self.clone();
         let mut events = Vec::new();
         if let Some(shot_count) = shot_count.filter(|_| shot_count != self.shot_count) {
@@ -23,7 +30,8 @@ impl Project {
             after.evolve(&revised);
             events.push(revised);
         }
-        let parameters = Parameters { force: force.then_some(true), ..Parameters::default() };
+        let alone = alone.then_some(true);
+        let parameters = Parameters { force: force.then_some(true), alone, ..Parameters::default() };
         let today = after.spec_of(Kind::Storyboard, None, &parameters).map(|spec| spec.hash());
         let open = self.open_tasks().find(|(_, task)| task.kind == Kind::Storyboard);
         if open.is_some_and(|(_, task)| task.spec_hash == today && task.parameters == parameters) {
@@ -33,7 +41,7 @@ impl Project {
         let storyboard = TaskId(ids.next_uuid());
         events.extend(after.queued(storyboard, Kind::Storyboard, None, &parameters, 1));
         let others_waited = self.tasks.values().any(|task| task.slot.is_some());
-        if force || self.shots.is_empty() || others_waited {
+        if alone.is_none() && (force || self.shots.is_empty() || others_waited) {
             events.extend(after.planned_slots(storyboard, ids));
         }
         Ok(events)
@@ -67,7 +75,7 @@ impl Project {
                     shot_id: None,
                     slot: Some(slot),
                     depends_on: vec![storyboard],
-                    parameters: Parameters::default(),
+                    parameters: self.usual(),
                     attempt,
                     max_attempts: attempt - 1 + MAX_ATTEMPTS,
                 }));

@@ -21,7 +21,7 @@ fn adding(place: Option<u32>, generate: bool) -> Command {
 }
 
 fn again() -> Command {
-    Command::MakeStoryboard { force: false, shot_count: None }
+    Command::MakeStoryboard { force: false, shot_count: None, alone: false }
 }
 
 fn ids(told: &Telling) -> Vec<ShotId> {
@@ -190,7 +190,7 @@ fn by_force_every_shot_is_replaced_and_open_work_on_the_old_ones_ends_at_once() 
     let mut told = Telling::with_shots(&["One.", "Two."], Settings::default());
     told.edit(1, locked(true));
     let before = ids(&told);
-    let words = told.when(Command::MakeStoryboard { force: true, shot_count: Some(2) });
+    let words = told.when(Command::MakeStoryboard { force: true, shot_count: Some(2), alone: false });
     assert_eq!(words[0], "ShotCountRevised");
     assert_eq!(words.iter().filter(|word| word.ends_with(": Superseded")).count(), 4, "{words:?}");
     assert_eq!(words.iter().filter(|word| word.contains("at place")).count(), 4, "{words:?}");
@@ -214,7 +214,7 @@ fn work_on_a_shot_that_the_new_storyboard_replaces_is_stopped() {
 fn tasks_that_waited_for_the_first_storyboard_keep_their_ids_when_it_is_made_again() {
     let mut told = Telling::created(Some(2), Settings::default());
     let picture = told.planned(Kind::Image, 1);
-    told.when(Command::MakeStoryboard { force: false, shot_count: Some(1) });
+    told.when(Command::MakeStoryboard { force: false, shot_count: Some(1), alone: false });
     assert_eq!(told.planned(Kind::Image, 1), picture);
     assert_eq!(
         told.open_work(),

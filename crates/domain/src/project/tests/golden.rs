@@ -48,6 +48,9 @@ fn parameters() -> Parameters {
         // Added later: what does not say them is stored as before.
         candidate: None,
         force: None,
+        alone: None,
+        sample_rate: None,
+        voice_format: None,
     }
 }
 
@@ -81,6 +84,19 @@ fn project_samples() -> Vec<Event> {
         }
         .into(),
         ProjectRenamed { title: "The lamp".to_owned(), description: "Shorter".to_owned() }.into(),
+        ErrandTaken {
+            origin: Origin::Gateway,
+            external_id: Some("job-17".to_owned()),
+            usual: Parameters { steps: Some(4), speed: Some(1.25), ..Parameters::default() },
+        }
+        .into(),
+        ScenesNamed {
+            scenes: vec![
+                NamedScene { shot_id: SHOT, name: SceneName::Number(1) },
+                NamedScene { shot_id: SHOT, name: SceneName::Text("s-2".to_owned()) },
+            ],
+        }
+        .into(),
         ProjectAssigned { owner: "ada@films.example".to_owned() }.into(),
         StyleRevised { style: "watercolor".to_owned() }.into(),
         SettingsRevised { settings: settings() }.into(),

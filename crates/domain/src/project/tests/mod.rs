@@ -6,6 +6,7 @@ mod batches;
 mod choosing;
 mod creation;
 mod editing;
+mod errands;
 mod film;
 mod following;
 mod framework;

@@ -196,7 +196,9 @@ impl History {
                 Command::Generate(Generate { kinds, shots: None, only, parameters: Parameters::default() })
             }
             Step::RetryFailed => Command::RetryFailed,
-            Step::Storyboard { force, shot_count } => Command::MakeStoryboard { force, shot_count },
+            Step::Storyboard { force, shot_count } => {
+                Command::MakeStoryboard { force, shot_count, alone: false }
+            }
             Step::Add { .. }
             | Step::Remove(_)
             | Step::Reverse

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::asset::Asset;
 use domain::ids::ProjectId;
-use domain::project::{Lifecycle, Project};
+use domain::project::{Lifecycle, Origin, Project};
 use domain::settings::Settings;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
@@ -30,6 +30,8 @@ const COLUMNS: &[&str] = &[
     "deleted_at",
     "purged",
     "music",
+    "origin",
+    "external_id",
     "created_at",
     "updated_at",
 ];
@@ -73,6 +75,10 @@ pub struct ProjectRow {
     pub purged: bool,
     /// The user's own music.
     pub music: Option<Asset>,
+    /// Whose errand it is, if it is one.
+    pub origin: Option<Origin>,
+    /// What the client of an errand calls it.
+    pub external_id: Option<String>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -101,6 +107,8 @@ impl ProjectRow {
             deleted_at: state.deleted_at,
             purged: state.lifecycle == Lifecycle::Purged,
             music: state.music.clone(),
+            origin: state.errand.as_ref().map(|errand| errand.origin),
+            external_id: state.errand.as_ref().and_then(|errand| errand.external_id.clone()),
             created_at,
             updated_at: at,
         }
@@ -141,6 +149,15 @@ pub enum Owners {
     Only(String),
 }
 
+impl Owners {
+    fn only(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Only(owner) => Some(owner),
+        }
+    }
+}
+
 /// What a list shows.
 #[derive(Debug, Clone)]
 pub struct Filter {
@@ -158,11 +175,29 @@ pub struct Filter {
     pub limit: i64,
 }
 
-/// Projects, newest first. Those that are given up for good are in no list.
+/// The newest errand that its client calls so, and that is not in the trash.
+pub async fn find_errand(
+    pool: &PgPool,
+    external_id: &str,
+    owners: &Owners,
+) -> Result<Option<ProjectId>, PostgresError> {
+    let id: Option<uuid::Uuid> = sqlx::query_scalar(
+        "SELECT id FROM projects WHERE external_id = $1 AND NOT deleted AND ($2::text IS NULL OR owner = $2) \
+         ORDER BY created_at DESC, id DESC LIMIT 1",
+    )
+    .bind(external_id)
+    .bind(owners.only())
+    .fetch_optional(pool)
+    .await
+    .map_err(PostgresError::during("find an errand"))?;
+    Ok(id.map(ProjectId))
+}
+
+/// Projects, newest first. Errands and those that are given up for good are in no list.
 pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<ProjectRow>, PostgresError> {
     let pattern = filter.text.as_ref().map(|text| format!("%{}%", escape_like(text)));
     let rows: Vec<String> = sqlx::query_scalar(
-        "SELECT row_to_json(p)::text FROM projects p WHERE deleted = $7 AND NOT purged \
+        "SELECT row_to_json(p)::text FROM projects p WHERE deleted = $7 AND NOT purged AND origin IS NULL \
            AND ($1::text IS NULL OR title ILIKE $1 OR story ILIKE $1) AND ($2::text IS NULL OR status = $2) \
            AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4)) \
            AND ($6::text IS NULL OR owner = $6) \
@@ -173,10 +208,7 @@ pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<ProjectRow>, Pos
     .bind(filter.before.map(|(at, _)| at))
     .bind(filter.before.map(|(_, id)| id.0))
     .bind(filter.limit)
-    .bind(match &filter.owners {
-        Owners::All => None,
-        Owners::Only(owner) => Some(owner),
-    })
+    .bind(filter.owners.only())
     .bind(filter.deleted)
     .fetch_all(pool)
     .await

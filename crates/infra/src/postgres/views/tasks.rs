@@ -268,6 +268,12 @@ pub async fn find(pool: &PgPool, id: TaskId) -> Result<Option<TaskRow>, Postgres
     Ok(load(pool, &[id]).await?.remove(&id))
 }
 
+/// These tasks, as far as they exist, in this order.
+pub async fn find_all(pool: &PgPool, ids: &[TaskId]) -> Result<Vec<TaskRow>, PostgresError> {
+    let mut rows = load(pool, ids).await?;
+    Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
+}
+
 /// The tasks that a worker of this name was given and has not answered for.
 pub async fn processed_by(pool: &PgPool, worker: &str) -> Result<Vec<(ProjectId, TaskId)>, PostgresError> {
     let rows: Vec<(Uuid, Uuid)> =

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use domain::ids::{ProjectId, ShotId, TaskId};
 use domain::job::Kind;
-use domain::project::{Command, CreateProject, Generate, Only, Parameters, Project, ProjectPatch, ShotPatch};
+use domain::project::{Command, CreateProject, Generate, Only, Parameters, ProjectPatch, ShotPatch};
 use domain::settings::{Resolution, Settings};
 use infra::postgres::views::tasks::{self, TaskRow};
 use serde_json::json;
@@ -38,7 +38,7 @@ pub(super) async fn create(State(app): State<Arc<App>>, caller: Caller, fields: 
         shot_count: Some(fields.count("shotCount")?.unwrap_or(SHOTS)),
         settings: Settings::default(),
     });
-    let project = app.execute(&caller, id, command, NO_DIGEST).await?.receipt.project;
+    let project = app.execute(&caller, id, command, fields.digest).await?.receipt.project;
     let (storyboard, shots) = storyboard_tasks(&app, project).await?;
     Ok(Json(json!({ "project_id": project, "text_task_id": storyboard, "shot_task_ids": shots })))
 }
@@ -64,54 +64,32 @@ pub(super) async fn revise(
     caller: Caller,
     fields: Fields,
 ) -> Answer {
-    let caller = caller.for_several_commands();
     app.project_row(id).await?;
     let state = app.api.store.load(id).await?.state;
     let story = fields.text(&["storyText"]).filter(|story| *story != state.story);
     let shot_count = fields.count("shotCount")?.filter(|count| Some(*count) != state.shot_count);
     let tells_anew = story.is_some() || shot_count.is_some();
-    let patch = ProjectPatch {
+    let revise = Command::ReviseProject(ProjectPatch {
         title: fields.text(&["title"]),
         description: fields.text(DESCRIPTION),
         style: fields.text(&["style"]),
         story,
         settings: None,
+    });
+    let commands = if tells_anew {
+        vec![Command::CancelWork, revise, Command::MakeStoryboard { force: true, shot_count, alone: false }]
+    } else {
+        vec![revise]
     };
-    if patch != ProjectPatch::default() {
-        app.execute(&caller, id, Command::ReviseProject(patch), NO_DIGEST).await?;
-    }
-    let mut cancelled = 0;
-    let (mut storyboard, mut shots) = (String::new(), Vec::new());
-    if tells_anew {
-        cancelled = cancel_open(&app, &caller, id, &state).await?;
-        let make = Command::MakeStoryboard { force: true, shot_count };
-        app.execute(&caller, id, make, NO_DIGEST).await?;
-        (storyboard, shots) = storyboard_tasks(&app, id).await?;
-    }
+    let cancelled = if tells_anew { state.open_tasks().count() } else { 0 };
+    app.execute(&caller, id, Command::Together(commands), fields.digest).await?;
+    let (storyboard, shots) =
+        if tells_anew { storyboard_tasks(&app, id).await? } else { (String::new(), Vec::new()) };
     let view = View::load(&app, id, &base).await?.project();
     Ok(Json(json!({
         "updateAT": view["updatedAt"], "project": view, "deleted": cancelled, "text_task": storyboard,
         "shot_tasks": shots,
     })))
-}
-
-/// Cancels what is open; answers how many tasks that were.
-async fn cancel_open(
-    app: &App,
-    caller: &Caller,
-    project: ProjectId,
-    state: &Project,
-) -> Result<usize, Problem> {
-    let open: Vec<TaskId> = state.open_tasks().map(|(id, _)| id).collect();
-    for task in &open {
-        match app.execute(caller, project, Command::CancelTask { task: *task }, NO_DIGEST).await {
-            Ok(_) => {}
-            // It ended meanwhile, by itself or with what it waited for.
-            Err(problem) if problem.code == "task_not_open" => {}
-            Err(problem) => return Err(problem),
-        }
-    }
-    Ok(open.len())
 }
 
 pub(super) async fn delete(State(app): State<Arc<App>>, Path(id): Path<ProjectId>, caller: Caller) -> Answer {
@@ -137,7 +115,7 @@ pub(super) async fn revise_shot(
         transition: transition.and_then(|name| transition_named(&name)).map(Some),
         ..ShotPatch::default()
     };
-    let task = app.redo_shot(caller, &row, patch).await?;
+    let task = app.redo_shot(&caller, &row, patch, fields.digest).await?;
     Ok(Json(json!({ "shot_id": shot, "task_id": task, "message": "the picture is made again" })))
 }
 
@@ -164,7 +142,7 @@ pub(super) async fn video(
         Some(shot) => {
             let unknown = |_| Problem::not_found("shot_not_found", "there is no such shot");
             let row = app.shot_row_of(id, shot.parse().map_err(unknown)?).await?;
-            app.generate_take(&caller, &row, Kind::Video, parameters).await?
+            app.generate_take(&caller, &row, Kind::Video, parameters, fields.digest).await?
         }
         None => {
             choose_resolution(&app, &caller, id, &fields).await?;
@@ -215,9 +193,15 @@ pub(super) async fn tts(
     let speed = fields.number("speed")?;
     // Providers take the name of a language for its own voice, and so they do with names they do not know.
     let voice = fields.text(&["voice"]).or_else(|| fields.text(&["lang"]));
-    let parameters = Parameters { voice, speed, ..Parameters::default() };
+    let parameters = Parameters {
+        voice,
+        speed,
+        sample_rate: fields.count("sampleRate")?,
+        voice_format: fields.text(&["format"]),
+        ..Parameters::default()
+    };
     let wanted = Generate { kinds: vec![Kind::Tts], shots: None, only: Only::All, parameters };
-    let executed = app.execute(&caller, id, Command::Generate(wanted), NO_DIGEST).await?;
+    let executed = app.execute(&caller, id, Command::Generate(wanted), fields.digest).await?;
     let task = app.batch_of(&executed).await?;
     Ok(Json(json!({ "task_id": task, "message": "the voices are made", "project_id": id })))
 }

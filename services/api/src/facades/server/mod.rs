@@ -1,15 +1,12 @@
 //! The StoryToVideo server: `/v1/api` and `/tasks/{id}/wss`. Errors are `{"error": …}`; nothing is ever null.
 
 mod change;
-mod view;
+pub(super) mod view;
 mod watch;
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::middleware::map_response;
-use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use domain::ids::{ProjectId, ShotId, TaskId};
@@ -17,7 +14,6 @@ use infra::postgres::views::tasks;
 use serde_json::{Value, json};
 
 use self::view::View;
-use super::in_own_words;
 use crate::App;
 use crate::extract::{Base, Path};
 use crate::problem::Problem;
@@ -38,11 +34,6 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/v1/api/shots/{shot}", axum::routing::delete(change::delete_shot))
         .route("/v1/api/tasks/{task}", get(task))
         .route("/tasks/{task}/wss", get(watch::open))
-        .layer(map_response(async |response: Response| in_own_words(response, words)))
-}
-
-fn words(_: StatusCode, problem: &Problem) -> Value {
-    json!({ "error": problem.detail })
 }
 
 async fn health() -> Json<Value> {

@@ -26,7 +26,7 @@ pub(super) struct View {
 }
 
 /// A task by itself, also of a project that was deleted: whoever watches it sees how it ended.
-pub(super) async fn task(app: &App, task: TaskId, base: &Base) -> Result<Value, Problem> {
+pub(in crate::facades) async fn task(app: &App, task: TaskId, base: &Base) -> Result<Value, Problem> {
     let row = app.task_row(task).await?;
     let project = projects::find(&app.api.pool, row.project_id).await?.ok_or(ProjectError::NotFound)?;
     Ok(View::of(app, project, base).await?.task(&row))
@@ -146,7 +146,8 @@ impl View {
             "tts": {
                 "voice": voice.map(String::as_str).unwrap_or_default(),
                 "lang": self.project.language.as_deref().unwrap_or_default(),
-                "sample_rate": 0, "format": "wav",
+                "sample_rate": row.parameters.sample_rate.unwrap_or(0),
+                "format": row.parameters.voice_format.as_deref().unwrap_or("wav"),
             },
             "depends_on": row.depends_on,
         })

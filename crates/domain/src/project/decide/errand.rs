@@ -1,0 +1,49 @@
+//! Errands: a project that queues nothing by itself, and shots that come with names and pictures.
+
+use super::{Decision, check_settings, created};
+use crate::ids::{NewIds, ShotId};
+use crate::job::Kind;
+use crate::project::errand::{GivenShot, StartErrand, check_errand, check_scene_name};
+use crate::project::event::{ErrandTaken, Event, NamedScene, ScenesNamed};
+use crate::project::limits;
+use crate::project::state::Project;
+
+pub(super) fn start_errand(start: &StartErrand, ids: &mut NewIds) -> Decision {
+    let StartErrand { project, origin, external_id, usual } = start;
+    limits::check_fields(&project.story, &project.title, &project.description, &project.style)?;
+    limits::check_shot_count(project.shot_count)?;
+    check_settings(&project.settings, false)?;
+    check_errand(external_id.as_deref(), usual)?;
+    let taken = ErrandTaken { origin: *origin, external_id: external_id.clone(), usual: usual.clone() };
+    Ok(vec![created(project, ids), taken.into()])
+}
+
+impl Project {
+    /// All of them at the end, in their order.
+    pub(super) fn give_shots(&self, shots: &[GivenShot], ids: &mut NewIds) -> Decision {
+        let mut after = self.clone();
+        let (mut events, mut scenes) = (Vec::new(), Vec::new());
+        for given in shots {
+            let added = after.add_shot_by_hand(None, &given.content, false, ids)?;
+            added.iter().for_each(|event| after.evolve(event));
+            events.extend(added);
+            let Some(shot) = after.shots.last().cloned() else { continue };
+            scenes.extend(named(given, shot.id)?);
+            if let Some(picture) = &given.picture {
+                let uploaded = after.upload_take(&shot, Kind::Image, picture, ids)?;
+                uploaded.iter().for_each(|event| after.evolve(event));
+                events.extend(uploaded);
+            }
+        }
+        if !scenes.is_empty() {
+            events.push(Event::from(ScenesNamed { scenes }));
+        }
+        Ok(events)
+    }
+}
+
+fn named(given: &GivenShot, shot_id: ShotId) -> Result<Option<NamedScene>, crate::project::ProjectError> {
+    let Some(name) = given.name.clone() else { return Ok(None) };
+    check_scene_name(&name)?;
+    Ok(Some(NamedScene { shot_id, name }))
+}
