@@ -4,13 +4,15 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
+use domain::job::{Failure, Kind, Spec};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tower::ServiceExt;
+use worker::providers::{JobContext, Made, Provider};
 
-use super::{at_work, finish, leads_somewhere};
+use super::{at_work, finish, keys, leads_somewhere};
 use crate::harness::{LONG, Served, World, until};
 
 /// A client that says JSON with every request, whether it has a body or not.
@@ -67,6 +69,22 @@ async fn watched(world: &World, path: &str) -> Vec<Value> {
     .await
 }
 
+/// What a task of the StoryToVideo server always has.
+const TASK: [&str; 12] = [
+    "id",
+    "projectId",
+    "type",
+    "status",
+    "progress",
+    "message",
+    "parameters",
+    "result",
+    "error",
+    "estimatedDuration",
+    "createdAt",
+    "updatedAt",
+];
+
 /// The desktop client: all in the query, an empty body that is said to be JSON, the socket for each task.
 #[tokio::test]
 async fn the_desktop_client_makes_a_film() {
@@ -78,9 +96,14 @@ async fn the_desktop_client_makes_a_film() {
     let created = client.ok("POST", &format!("/v1/api/projects?{query}"), "").await;
     let project = format!("/v1/api/projects/{}", text(&created["project_id"]));
     let told = watched(&world, &format!("/tasks/{}/wss", text(&created["text_task_id"]))).await;
-    let shots = &told.last().unwrap()["result"]["task_shots"];
-    assert_eq!(shots["total_shots"], 2);
-    assert!(shots["generated_shots"][0]["scene_id"].is_string());
+    let told = told.last().unwrap();
+    for field in TASK {
+        assert!(!told[field].is_null(), "{field} is always there: {told}");
+    }
+    let shots = &told["result"]["task_shots"];
+    assert_eq!((&shots["total_shots"], shots["total_time"].is_number()), (&json!(2), true));
+    let shot = &shots["generated_shots"][0];
+    assert_eq!(keys(shot), ["bgm", "narration", "path", "prompt", "scene_id", "title"]);
     for task in created["shot_task_ids"].as_array().unwrap() {
         let last = watched(&world, &format!("/tasks/{}/wss", text(task))).await.pop().unwrap();
         assert_eq!((&last["status"], &last["type"]), (&json!("finished"), &json!("generate_shot")));
@@ -254,6 +277,59 @@ async fn the_ai_story_app_makes_a_video() {
     assert!(leads_somewhere(&http, text(&asset["videoUrl"])).await);
     assert!(leads_somewhere(&http, text(&asset["thumbnailUrl"])).await);
     assert_eq!(client.ok("GET", "/api/story/all", "").await["data"], json!([asset]));
+    finish(world).await;
+}
+
+/// Fails every storyboard.
+#[derive(Debug)]
+struct Speechless;
+
+impl Provider for Speechless {
+    async fn run(&self, _: &Spec, _: &JobContext) -> Result<Made, Failure> {
+        Err(Failure::fail("model_down", "there is nobody to tell it"))
+    }
+}
+
+#[tokio::test]
+async fn a_storyboard_that_fails_is_told_by_each_in_its_own_words() {
+    let world = World::with_engine().await;
+    world.start_worker("all", Speechless, &Kind::ALL);
+    let http = crate::harness::Http::of(&world);
+    let client = Client::of(&world);
+    let created = client.ok("POST", "/v1/api/projects", r#"{"storyText":"A fox."}"#).await;
+    let project = text(&created["project_id"]);
+    let path = format!("/v1/api/projects/{project}");
+    http.until(&path, |answer| answer["project_detail"]["status"] == "failed").await;
+    let task = text(&created["text_task_id"]);
+    let told = client.ok("GET", &format!("/v1/api/tasks/{task}"), "").await["task"].clone();
+    assert_eq!((&told["status"], &told["error"]), (&json!("failed"), &json!("there is nobody to tell it")));
+    let story = client.ok("GET", &format!("/api/story/{project}/status"), "").await;
+    assert_eq!(story["data"]["status"], "failed");
+    let web = client.ok("GET", &format!("/api/tasks/{task}/status"), "").await;
+    assert_eq!((&web["status"], &web["err_msg"]), (&json!("FAILED"), &json!("there is nobody to tell it")));
+    let gateway = client.ok("GET", &format!("/tasks/{task}"), "").await;
+    assert_eq!(
+        (&gateway["status"], &gateway["error"]),
+        (&json!("failed"), &json!("there is nobody to tell it"))
+    );
+    for picture in created["shot_task_ids"].as_array().unwrap() {
+        let last = watched(&world, &format!("/tasks/{}/wss", text(picture))).await.pop().unwrap();
+        assert_eq!(last["status"], "cancelled", "the socket closes on that too");
+    }
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_whole_story_fits_into_the_query() {
+    let world = World::with_engine().await;
+    let client = Client::of(&world);
+    let story = "%E7%81%AF".repeat(6_000);
+    let created = client.ok("POST", &format!("/v1/api/projects?StoryText={story}&ShotCount=1"), "").await;
+    let path = format!("/v1/api/projects/{}", text(&created["project_id"]));
+    let detail = client.ok("GET", &path, "").await["project_detail"].clone();
+    assert_eq!(text(&detail["storyText"]).chars().count(), 6_000);
+    assert_eq!((&detail["videoUrl"], &detail["coverImage"]), (&json!(""), &json!("")));
+    client.ok("DELETE", &path, "").await;
     finish(world).await;
 }
 

@@ -174,6 +174,22 @@ async fn a_new_story_or_count_makes_a_new_storyboard_and_a_rename_does_not() {
 }
 
 #[tokio::test]
+async fn a_new_story_cancels_what_is_open() {
+    let world = World::with_engine().await;
+    let http = Http::of(&world);
+    let (path, created) = create(&http).await;
+    let told = http.ok("PUT", &path, Some(json!({ "storyText": "A whale sang." }))).await;
+    assert_eq!(told["deleted"], 5, "the storyboard, two pictures and two voices");
+    let before =
+        http.ok("GET", &format!("/v1/api/tasks/{}", created["text_task_id"].as_str().unwrap()), None).await;
+    assert_eq!(before["task"]["status"], "cancelled");
+    let after = http.ok("GET", &format!("/v1/api/tasks/{}", told["text_task"].as_str().unwrap()), None).await;
+    assert_eq!(after["task"]["status"], "pending");
+    http.ok("DELETE", &path, None).await;
+    finish(world).await;
+}
+
+#[tokio::test]
 async fn a_shot_that_is_edited_gets_a_new_picture_even_for_the_same_prompt() {
     let (world, http, path) = a_project().await;
     let shot = http.ok("GET", &path, None).await["shots"][0].clone();
@@ -212,6 +228,15 @@ async fn a_clip_a_film_and_voices_are_made_on_request() {
     let voices = http.ok("POST", &format!("{path}/tts"), Some(voices)).await;
     assert_eq!(keys(&voices), ["message", "project_id", "task_id"]);
     let batch = ended(&http, &voices["task_id"]).await;
+    let tts = &batch["parameters"]["tts"];
+    assert_eq!(
+        (&tts["voice"], &tts["sample_rate"], &tts["format"]),
+        (&json!("nobody"), &json!(24000), &json!("wav"))
+    );
+    let known = http.ok("GET", &format!("/v1/tasks/{}", voices["task_id"].as_str().unwrap()), None).await;
+    let child = format!("/v1/tasks/{}", known["children"][0].as_str().unwrap());
+    let used = http.ok("GET", &child, None).await["parameters"].clone();
+    assert_eq!((&used["voice"], &used["speed"]), (&json!("nobody"), &json!(1.2)), "they are really used");
     assert_eq!((&batch["type"], &batch["status"]), (&json!("generate_audio"), &json!("finished")));
     let recent = http.ok("GET", &path, None).await["recent_task"]["id"].clone();
     assert_eq!(recent, voices["task_id"], "what a batch consists of does not show");

@@ -2,6 +2,7 @@
 //! translates it to the same commands and queries. Nothing is decided here.
 
 mod ai_story;
+mod document;
 mod edit;
 mod fields;
 mod gateway;
@@ -23,6 +24,7 @@ use infra::postgres::views::projects::ProjectRow;
 use crate::App;
 use crate::problem::Problem;
 
+pub(crate) use document::describe;
 pub(crate) use words::Facade;
 
 /// Longest target of a request, in bytes: those clients send whole stories in the query.

@@ -41,6 +41,26 @@ const PLACES: [(&str, Facade); 12] = [
 ];
 
 impl Facade {
+    /// Its name in the API's document.
+    pub(super) fn tag(self) -> &'static str {
+        match self {
+            Self::Server => "façade: StoryToVideo server",
+            Self::Gateway => "façade: StoryToVideo gateway",
+            Self::Web => "façade: Web API draft",
+            Self::AiStory => "façade: AI-Story",
+        }
+    }
+
+    /// What its errors look like, in that document.
+    pub(super) fn errors(self) -> &'static str {
+        match self {
+            Self::Server => "An error: `{error}`",
+            Self::Gateway => "An error: `{job_id, message, error}`",
+            Self::Web => "An error: `{code, message, request_id}`",
+            Self::AiStory => "An error: `{code, message, data}`",
+        }
+    }
+
     /// Whose address this is; `None` where errors are problems.
     pub(crate) fn at(path: &str) -> Option<Self> {
         let is_within = |place: &str| {
@@ -84,7 +104,7 @@ impl Facade {
 fn web_code(problem: &Problem, status: StatusCode) -> u16 {
     match problem.status {
         StatusCode::CONFLICT => BUSINESS,
-        _ if problem.code.starts_with("too_many") => NO_CAPACITY,
+        StatusCode::SERVICE_UNAVAILABLE if problem.code.starts_with("too_many") => NO_CAPACITY,
         _ => status.as_u16(),
     }
 }
@@ -126,5 +146,7 @@ mod tests {
         assert_eq!(told(Facade::Gateway)["message"], "no_shots");
         assert_eq!(told(Facade::Web)["code"], 900);
         assert_eq!(told(Facade::AiStory)["code"], 400);
+        let full = Problem::unavailable("too_many_streams", "there is no room");
+        assert_eq!(Facade::Web.words(&full, full.status, "r")["code"], 901);
     }
 }

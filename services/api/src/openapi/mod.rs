@@ -1,5 +1,5 @@
 //! The OpenAPI document: what handlers say of themselves, completed by what is true of every route
-//! ([`complete`]).
+//! ([`complete`]), and the façades' addresses.
 
 mod complete;
 #[cfg(test)]
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{InfoBuilder, KnownFormat, ObjectBuilder, Required, SchemaFormat, Type};
 
-use crate::router;
+use crate::{facades, router};
 
 /// Sent with edits; named here because the document treats it specially.
 pub(crate) const IF_MATCH: &str = "If-Match";
@@ -29,7 +29,9 @@ pub(crate) fn document() -> Bytes {
         .build();
     // What handlers declare is plain data, which always has a JSON form.
     let declared = serde_json::to_value(document).unwrap_or_default();
-    Bytes::from(complete::complete(declared).to_string())
+    let mut document = complete::complete(declared);
+    facades::describe(&mut document);
+    Bytes::from(document.to_string())
 }
 
 /// A parameter that an extractor reads, and that may be absent.

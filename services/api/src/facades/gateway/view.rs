@@ -32,7 +32,7 @@ pub(in crate::facades) async fn task(app: &App, id: TaskId, base: &Base) -> Resu
 /// `resource_url` leads to a list.
 pub(super) async fn job(app: &App, id: TaskId, base: &Base) -> Result<Value, Problem> {
     let row = app.task_row(id).await?;
-    let mut job = server::view::task(app, id, &base.of_paths()).await?;
+    let mut job = server::view::of_row(app, row.clone(), &base.of_paths()).await?;
     job["progress"] = json!(progress(app, &row).await?);
     job["error"] = json!(error(app, &row).await?);
     let is_list = row.kind == Kind::Storyboard || row.children.is_some();

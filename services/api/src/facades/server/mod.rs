@@ -42,8 +42,10 @@ async fn health() -> Json<Value> {
 
 async fn project(State(app): State<Arc<App>>, Path(id): Path<ProjectId>, base: Base) -> Answer {
     let view = View::load(&app, id, &base).await?;
-    let recent = tasks::latest(&app.api.pool, id).await?;
-    let recent = recent.map_or_else(|| json!({}), |task| view.task(&task));
+    let recent = match tasks::latest(&app.api.pool, id).await? {
+        Some(task) => view.task(&view::told(&app, task).await?),
+        None => json!({}),
+    };
     Ok(Json(json!({ "project_detail": view.project(), "shots": view.shots(), "recent_task": recent })))
 }
 

@@ -27,9 +27,21 @@ pub(super) struct View {
 
 /// A task by itself, also of a project that was deleted: whoever watches it sees how it ended.
 pub(in crate::facades) async fn task(app: &App, task: TaskId, base: &Base) -> Result<Value, Problem> {
-    let row = app.task_row(task).await?;
+    of_row(app, app.task_row(task).await?, base).await
+}
+
+/// The same of a task that was read already.
+pub(in crate::facades) async fn of_row(app: &App, row: TaskRow, base: &Base) -> Result<Value, Problem> {
+    let row = told(app, row).await?;
     let project = projects::find(&app.api.pool, row.project_id).await?.ok_or(ProjectError::NotFound)?;
     Ok(View::of(app, project, base).await?.task(&row))
+}
+
+/// A batch is told with the parameters that its tasks have in common.
+pub(super) async fn told(app: &App, row: TaskRow) -> Result<TaskRow, Problem> {
+    let Some(first) = row.children.as_ref().and_then(|children| children.first()) else { return Ok(row) };
+    let parameters = app.task_row(*first).await?.parameters;
+    Ok(TaskRow { parameters, ..row })
 }
 
 impl View {
