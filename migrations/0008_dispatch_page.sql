@@ -1,5 +1,5 @@
 -- What a page of events means for jobs, and which jobs to send, in one round trip: the dispatcher stands between a
--- commit and its workers, and each statement of its own would cost them a fifth of a millisecond (docs/adr/0011).
+-- commit and its workers, and each statement of its own would cost them a fifth of a millisecond (docs/adr/0012).
 --
 -- Moves the dispatcher's checkpoint, closes, queues and puts off, then marks as sent what is due, oldest first, as
 -- far as each kind's window has room and nobody paused it. Answers one row for each task that was closed, one for each job to send, and

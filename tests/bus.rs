@@ -93,7 +93,7 @@ async fn a_stream_or_consumer_that_somebody_changed_is_put_right() {
     let bus = bus(&own).await;
     let client = client(&own).await;
     let mut stream = api(&client, "STREAM.INFO.STV_JOBS", json!({})).await["config"].clone();
-    stream["max_msgs"] = json!(5);
+    stream["max_msg_size"] = json!(5_000);
     assert_eq!(api(&client, "STREAM.UPDATE.STV_JOBS", stream).await["error"], Value::Null);
     let mut consumer = api(&client, "CONSUMER.INFO.STV_JOBS.worker-tts", json!({})).await["config"].clone();
     consumer["ack_wait"] = json!(1_000_000_000);
@@ -102,7 +102,10 @@ async fn a_stream_or_consumer_that_somebody_changed_is_put_right() {
     assert_eq!(changed["config"]["ack_wait"], json!(1_000_000_000));
 
     bus.apply_topology().await.unwrap();
-    assert_eq!(api(&client, "STREAM.INFO.STV_JOBS", json!({})).await["config"]["max_msgs"], json!(1_000_000));
+    assert_eq!(
+        api(&client, "STREAM.INFO.STV_JOBS", json!({})).await["config"]["max_msg_size"],
+        json!(65_536)
+    );
     let consumer = api(&client, "CONSUMER.INFO.STV_JOBS.worker-tts", json!({})).await;
     assert_eq!(consumer["config"]["ack_wait"], json!(60_000_000_000_u64));
     own.stop().await;
@@ -200,7 +203,9 @@ async fn a_pull_survives_the_restart_of_the_server() {
         let job = some_job();
         let sending = async {
             own.kill_nats().await;
+            // Jobs live in memory: the engine makes their stream again.
             until("the job can be sent", LONG, async || {
+                bus.apply_topology().await.map_err(|error| error.to_string())?;
                 let sent = bus.send_jobs(&[(Kind::Image, job)]).await.pop().unwrap();
                 sent.map_err(|error| error.to_string())
             })

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Bus, BusError};
+use super::{Bus, BusError, subject};
 
 const TOPOLOGY: &str = include_str!("../../../../nats/topology.json");
 /// JetStream API error codes (`ErrorCode` in the server's `errors.json`).
@@ -72,6 +72,11 @@ impl Bus {
         let known = self.js_api(&format!("$JS.API.STREAM.INFO.{name}"), &json!({})).await?;
         let verb = match error_code(&known) {
             None if difference(&known["config"], wanted).is_none() => return Ok(()),
+            // Where a stream is stored cannot be changed. Jobs are sent again.
+            None if name == subject::JOBS && known["config"].get("storage") != wanted.get("storage") => {
+                self.js_api(&format!("$JS.API.STREAM.DELETE.{name}"), &json!({})).await?;
+                "CREATE"
+            }
             None => "UPDATE",
             Some(STREAM_NOT_FOUND) => "CREATE",
             Some(_) => return refused(&name, &known),
