@@ -141,6 +141,77 @@ async fn the_same_idempotency_key_makes_one_project() {
 }
 
 #[tokio::test]
+async fn a_key_whose_request_changed_nothing_is_remembered_too() {
+    let world = World::with_engine().await;
+    let create = json!({ "story": "One.", "shotCount": 1 });
+    let project = ask(&world, "POST", "/v1/projects", &[], Some(create)).await.body;
+    let path = format!("/v1/projects/{}", project["id"].as_str().unwrap());
+    let film = async |key: &str, fps: u32| {
+        let body = json!({ "fps": fps });
+        ask(&world, "POST", &format!("{path}/film"), &[("idempotency-key", key)], Some(body)).await
+    };
+    let first = film("k-1", 25).await.body["id"].clone();
+    // The film of this specification is open, so these make none.
+    assert_eq!(film("k-2", 25).await.body["id"], first);
+    let reused = film("k-2", 30).await;
+    assert_eq!(
+        (reused.status, &reused.body["code"]),
+        (StatusCode::CONFLICT, &json!("idempotency_key_reused"))
+    );
+    let cancel = format!("/v1/tasks/{}/cancel", first.as_str().unwrap());
+    assert_eq!(ask(&world, "POST", &cancel, &[], None).await.status, StatusCode::OK);
+    assert_eq!(film("k-2", 25).await.body["id"], first, "the same answer as the first time");
+    assert_ne!(film("k-3", 25).await.body["id"], first);
+    assert_eq!(ask(&world, "DELETE", &path, &[], None).await.status, StatusCode::OK);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_fork_is_repeated_although_its_source_is_gone() {
+    let world = World::with_engine().await;
+    let create = json!({ "story": "One.", "shotCount": 1 });
+    let project = ask(&world, "POST", "/v1/projects", &[], Some(create)).await.body;
+    let path = format!("/v1/projects/{}", project["id"].as_str().unwrap());
+    let fork = async || {
+        let body = json!({ "version": 1 });
+        ask(&world, "POST", &format!("{path}/fork"), &[("idempotency-key", "k")], Some(body)).await
+    };
+    let first = fork().await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.body);
+    assert_eq!(ask(&world, "DELETE", &path, &[], None).await.status, StatusCode::OK);
+    let again = fork().await;
+    assert_eq!((again.status, &again.body["id"]), (StatusCode::CREATED, &first.body["id"]), "{}", again.body);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_version_that_nobody_saw_is_neither_waited_for_nor_taken_as_seen() {
+    let (world, path) = a_project_by_http().await;
+    let project = until_ready(&world, &path).await;
+    let task = get(&world, &format!("{path}/tasks")).await["items"][0]["id"].clone();
+    let task = format!("/v1/tasks/{}", task.as_str().unwrap());
+    let beyond = project["version"].as_u64().unwrap() + 1;
+    for item in [&path, &task] {
+        let behind = ask(&world, "GET", &format!("{item}?minVersion={beyond}"), &[], None).await;
+        assert_eq!(
+            (behind.status, &behind.body["code"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &json!("projection_behind")),
+            "{item}"
+        );
+        assert_eq!(
+            ask(&world, "GET", &format!("{item}?minVersion={}", beyond - 1), &[], None).await.status,
+            200
+        );
+    }
+    let nobody = "/v1/projects/01900000-0000-7000-8000-000000000000?minVersion=1";
+    assert_eq!(ask(&world, "GET", nobody, &[], None).await.status, StatusCode::NOT_FOUND);
+    let seen = format!("\"{beyond}\"");
+    let edit = ask(&world, "PATCH", &path, &[("if-match", &seen)], Some(json!({ "title": "Mine" }))).await;
+    assert_eq!(edit.status, StatusCode::PRECONDITION_FAILED, "{}", edit.body);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn the_stream_shows_every_version_once_and_in_order() {
     let (world, path) = a_project_by_http().await;
     let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), None).await.unwrap();

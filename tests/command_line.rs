@@ -113,6 +113,35 @@ async fn what_is_no_story_is_refused_before_anything_is_begun() {
 }
 
 #[tokio::test]
+async fn keys_are_looked_for_where_a_data_folder_is_and_nowhere_else() {
+    let folder = folder();
+    for words in [&["keys", "list"][..], &["keys", "revoke", "01900000-0000-7000-8000-000000000000"]] {
+        assert_refused_in_a_line(
+            &run(folder.path(), words).await,
+            &["no data folder", ".storytovideo", "--data"],
+        );
+    }
+    assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing was made");
+}
+
+#[tokio::test]
+async fn a_reader_that_leaves_early_gets_no_panic() {
+    let mut help = crate::harness::program();
+    let mut child = help
+        .arg("doctor")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let said = tokio::time::timeout(LONG, child.wait_with_output()).await.unwrap().unwrap();
+    let words = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(141), "{words}");
+    assert!(!words.contains("panicked"), "{words}");
+}
+
+#[tokio::test]
 async fn a_place_where_no_film_can_go_is_refused_before_anything_is_begun() {
     let folder = folder();
     fs::write(folder.path().join("story.txt"), "Once.").unwrap();

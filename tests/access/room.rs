@@ -44,6 +44,23 @@ async fn an_owner_has_no_more_projects_than_the_quota_and_others_are_not_touched
 }
 
 #[tokio::test]
+async fn a_repeated_request_is_answered_although_the_quota_is_used_up() {
+    let server = Server::within(Room { projects: Some(1), ..Room::default() }).await;
+    let ada = token("ada", "editor");
+    let bearer = format!("Bearer {ada}");
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", "k")].into();
+    let create = async || {
+        let body = json!({ "story": "One. Two.", "shotCount": 2 });
+        server.send("POST", "/v1/projects", &headers, Some(body)).await
+    };
+    let first = create().await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.body);
+    let again = create().await;
+    assert_eq!((again.status, &again.body["id"]), (StatusCode::CREATED, &first.body["id"]), "{}", again.body);
+    server.end().await;
+}
+
+#[tokio::test]
 async fn open_tasks_count_for_the_owner_whoever_asks_for_more() {
     let server = Server::within(Room { open_tasks: Some(1), ..Room::default() }).await;
     let (ada, root) = (token("ada", "editor"), token("root", "admin"));

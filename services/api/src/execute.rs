@@ -53,6 +53,9 @@ impl App {
         body: [u8; 32],
     ) -> Result<Executed, Problem> {
         self.check_owner(caller, project).await?;
+        if let Some(repeated) = self.repeated(caller, body).await? {
+            return Ok(repeated);
+        }
         self.check_room(caller, project, command.asks()).await?;
         let context = caller.context(self.now(), body);
         Ok(self.try_execute(project, Envelope { context, if_version: caller.if_version, command }).await??)
@@ -95,11 +98,31 @@ impl App {
         Ok(())
     }
 
+    /// What a request with an idempotency key came to when it came before. Asked before anything that has
+    /// changed since could refuse the request.
+    pub(crate) async fn repeated(
+        &self,
+        caller: &Caller,
+        body: [u8; 32],
+    ) -> Result<Option<Executed>, Problem> {
+        let context = caller.context(self.now(), body);
+        let Some(cause) = context.causation else { return Ok(None) };
+        let Some(receipt) = self.api.store.first_receipt(context.command).await? else { return Ok(None) };
+        self.check_repeat(&receipt, Some(&cause)).await?;
+        self.wait_until_read(receipt.project, receipt.version).await?;
+        Ok(Some(Executed { receipt, command: context.command }))
+    }
+
     /// A repeated key must come with the same body as the first time.
-    pub(crate) async fn check_repeat(&self, receipt: &Receipt, cause: Option<&str>) -> Result<(), Problem> {
-        let before = receipt.version.saturating_sub(1);
-        let last = tail::read_stream(&self.api.pool, receipt.project, before, 1).await?;
-        let first_time = last.first().map(Origin::of).transpose()?.and_then(|origin| origin.causation_id);
+    async fn check_repeat(&self, receipt: &Receipt, cause: Option<&str>) -> Result<(), Problem> {
+        let first_time = match &receipt.cause {
+            Some(cause) => Some(cause.clone()),
+            None => {
+                let before = receipt.version.saturating_sub(1);
+                let last = tail::read_stream(&self.api.pool, receipt.project, before, 1).await?;
+                last.first().map(Origin::of).transpose()?.and_then(|origin| origin.causation_id)
+            }
+        };
         if first_time.as_deref() == cause {
             return Ok(());
         }
@@ -130,7 +153,7 @@ impl App {
     }
 
     /// What is looked for in the events of a command. What a repeated one made may be gone from the state,
-    /// but its events are still there.
+    /// but its events are still there; one that recorded none had found what others made last before it.
     pub(crate) async fn in_log<T>(
         &self,
         executed: &Executed,
@@ -142,7 +165,7 @@ impl App {
         let events = tail::read_stream(&self.api.pool, receipt.project, from, limit).await?;
         let command = command.to_string();
         for recorded in events.iter().rev() {
-            if Origin::of(recorded)?.command_id.as_deref() != Some(&command) {
+            if receipt.cause.is_none() && Origin::of(recorded)?.command_id.as_deref() != Some(&command) {
                 return Ok(None);
             }
             if let Some(found) = found_in(&recorded.event) {

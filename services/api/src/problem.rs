@@ -244,7 +244,9 @@ impl From<ProjectError> for Problem {
             E::NotFound => (StatusCode::NOT_FOUND, "project_not_found"),
             E::Deleted => (StatusCode::NOT_FOUND, "project_deleted"),
             E::ShotNotFound => (StatusCode::NOT_FOUND, "shot_not_found"),
-            E::ChangedSince { .. } => (StatusCode::PRECONDITION_FAILED, "version_mismatch"),
+            E::ChangedSince { .. } | E::NeverAt { .. } => {
+                (StatusCode::PRECONDITION_FAILED, "version_mismatch")
+            }
             E::TrashExpired => (StatusCode::GONE, "trash_expired"),
             E::NotPurgeable => (StatusCode::CONFLICT, "not_purgeable"),
             E::TooManyShots => (StatusCode::CONFLICT, "too_many_shots"),

@@ -35,13 +35,24 @@ impl App {
 
     /// The same, at the version that the caller asks for or a later one.
     pub(crate) async fn project_row_at(&self, id: ProjectId, at: MinVersion) -> Result<ProjectRow, Problem> {
-        let row = self.project_row(id).await?;
-        match at.0 {
-            Some(version) if row.version < version => {
-                self.wait_until_read(id, version).await?;
-                self.project_row(id).await
+        self.wait_for(id, at).await?;
+        self.project_row(id).await
+    }
+
+    /// Waits until the read tables have what the caller asks for. A version that the log does not have is not
+    /// waited for.
+    pub(crate) async fn wait_for(&self, id: ProjectId, at: MinVersion) -> Result<(), Problem> {
+        let Some(version) = at.0 else { return Ok(()) };
+        if projects::version(&self.api.pool, id).await?.is_some_and(|read| read >= version) {
+            return Ok(());
+        }
+        match self.api.store.load(id).await?.state.version {
+            0 => Err(domain::project::ProjectError::NotFound.into()),
+            newest if newest < version => {
+                let detail = format!("the project has no version {version} yet; its newest is {newest}");
+                Err(Problem::unavailable("projection_behind", detail))
             }
-            _ => Ok(row),
+            _ => self.wait_until_read(id, version).await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -402,10 +403,16 @@ async fn examine(json: bool, places: &Places) -> Result<ExitCode, Failed> {
     Ok(if report.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A line of the answer.
-#[expect(clippy::print_stdout, reason = "the answer of a command goes to standard output")]
+/// What a shell shows for a program that `SIGPIPE` ended.
+const AFTER_SIGPIPE: i32 = 141;
+
+/// A line of the answer. Where nobody reads any further, as before `| head`, the program ends as others do
+/// that `SIGPIPE` kills; children end with it.
 pub(crate) fn say(line: &str) {
-    println!("{line}");
+    let told = writeln!(std::io::stdout().lock(), "{line}");
+    if told.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+        std::process::exit(AFTER_SIGPIPE);
+    }
 }
 
 /// A line for the person at the terminal.

@@ -69,6 +69,11 @@ enum KeysCommand {
 pub(crate) async fn run(args: KeysArgs, globals: &Globals) -> Result<(), Failed> {
     let KeysArgs { command, data, database_url, json } = args;
     command.check()?;
+    let whose = std::path::absolute(&data).unwrap_or_else(|_| data.clone()).display().to_string();
+    let makes = matches!(command, KeysCommand::Create { .. });
+    if database_url.is_none() && !makes && !data.exists() {
+        return Err(Failed::Usage(format!("there is no data folder {whose}; name the server's with --data")));
+    }
     let running = match database_url {
         Some(url) => Some(url),
         None => supervise::running_database(&data)?,
@@ -76,6 +81,7 @@ pub(crate) async fn run(args: KeysArgs, globals: &Globals) -> Result<(), Failed>
     if let Some(url) = running {
         return on(&url, command, json).await;
     }
+    say_to_stderr(&format!("No server runs on {whose}; its keys are changed there."));
     let alone = Surroundings::alone(globals.places());
     let servers = Servers::start(&data, alone, &[], &|line| say_to_stderr(line)).await?;
     let done = on(&servers.database_url, command, json).await;

@@ -98,6 +98,9 @@ impl Project {
 
     fn request(&self, envelope: &Envelope, ids: &mut NewIds) -> Decision {
         let if_version = envelope.if_version;
+        if let Some(seen) = if_version.filter(|seen| *seen > self.version) {
+            return Err(ProjectError::NeverAt { seen, version: self.version });
+        }
         match &envelope.command {
             Command::ReviseProject(patch) => {
                 unchanged_since(if_version, self.revised)?;

@@ -67,6 +67,14 @@ pub enum ProjectError {
         /// When it changed.
         revised: u64,
     },
+    /// The asker saw a version that the project never had.
+    #[error("the project is at version {version}, and never had the version {seen} that you saw")]
+    NeverAt {
+        /// What the asker saw.
+        seen: u64,
+        /// Where the project is.
+        version: u64,
+    },
     /// A value is out of its range.
     #[error("{field}: {message}")]
     Invalid {

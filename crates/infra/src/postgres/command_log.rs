@@ -6,24 +6,57 @@ use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::PostgresError;
+use super::event_store::as_i64;
 use super::leadership::Fence;
 
 /// A command that was given so long ago does not count: as long as an idempotency key does.
 const IS_OLD: &str = "recorded_at <= clock_timestamp() - interval '24 hours'";
 
-/// The project that a command was for, and its version then; nothing if it was not given within a day.
-pub(super) async fn first(
-    pool: &PgPool,
-    command: CommandId,
-) -> Result<Option<(ProjectId, u64)>, PostgresError> {
-    let sql =
-        format!("SELECT aggregate_id, version FROM command_log WHERE command_id = $1 AND NOT ({IS_OLD})");
-    let row: Option<(Uuid, i64)> = sqlx::query_as(&sql)
+/// What a command came to when it was given first.
+pub(super) struct First {
+    pub(super) project: ProjectId,
+    /// The project's version then.
+    pub(super) version: u64,
+    /// What caused it, where it recorded no event.
+    pub(super) cause: Option<String>,
+}
+
+/// What a command came to; nothing if it was not given within a day.
+pub(super) async fn first(pool: &PgPool, command: CommandId) -> Result<Option<First>, PostgresError> {
+    let sql = format!(
+        "SELECT aggregate_id, version, cause FROM command_log WHERE command_id = $1 AND NOT ({IS_OLD})"
+    );
+    let row: Option<(Uuid, i64, Option<String>)> = sqlx::query_as(&sql)
         .bind(command.0)
         .fetch_optional(pool)
         .await
         .map_err(PostgresError::during("look a command up"))?;
-    Ok(row.map(|(project, version)| (ProjectId(project), u64::try_from(version).unwrap_or(0))))
+    Ok(row.map(|(project, version, cause)| First {
+        project: ProjectId(project),
+        version: u64::try_from(version).unwrap_or(0),
+        cause,
+    }))
+}
+
+/// Remembers a command that recorded no event, unless it was given before.
+pub(super) async fn remember(
+    pool: &PgPool,
+    command: CommandId,
+    first: &First,
+) -> Result<bool, PostgresError> {
+    forget_old(pool, command).await?;
+    let remembered = sqlx::query(
+        "INSERT INTO command_log (command_id, aggregate_id, version, cause) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(command.0)
+    .bind(first.project.0)
+    .bind(as_i64(first.version))
+    .bind(&first.cause)
+    .execute(pool)
+    .await
+    .map_err(PostgresError::during("remember a command"))?;
+    Ok(remembered.rows_affected() > 0)
 }
 
 /// Forgets a command that does not count any more, so that its id can be given again.

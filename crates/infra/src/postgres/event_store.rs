@@ -11,9 +11,10 @@ use domain::project::{Envelope, Event, Project, ProjectError};
 use sqlx::{PgPool, Row};
 use tokio::time::Instant;
 
+use super::command_log::{self, First};
 use super::hot::HotConnections;
 use super::leadership::Fence;
-use super::{PostgresError, command_log, snapshot};
+use super::{PostgresError, snapshot};
 
 /// States kept in memory, so that most loads read only what is new.
 const STATES_KEPT: usize = 512;
@@ -47,6 +48,8 @@ pub struct Receipt {
     pub duplicate: bool,
     /// The project after it; absent for a repeated command.
     pub state: Option<Arc<Project>>,
+    /// Of a repeated command that recorded no event: what caused it the first time. Else its events say so.
+    pub cause: Option<String>,
 }
 
 /// A project's state with what is needed to append to its stream.
@@ -128,7 +131,7 @@ impl EventStore {
                     (loaded, is_newest) = (self.load(project).await?, true);
                     continue;
                 }
-                Ok(_) => return self.nothing_new(project, command, loaded).await,
+                Ok(_) => return self.nothing_new(project, &envelope, loaded).await,
                 Err(rule) => return self.first_receipt(command).await?.ok_or(rule.into()),
             };
             let (rows, after) = extend(&loaded, &[(&envelope, events)])?;
@@ -136,7 +139,13 @@ impl EventStore {
                 Appended::Done => {
                     self.keep(project, loaded.state.version, &after);
                     let version = after.state.version;
-                    return Ok(Receipt { project, version, duplicate: false, state: Some(after.state) });
+                    return Ok(Receipt {
+                        project,
+                        version,
+                        duplicate: false,
+                        state: Some(after.state),
+                        cause: None,
+                    });
                 }
                 Appended::CommandSeenBefore => match self.first_receipt(command).await? {
                     Some(first) => return Ok(first),
@@ -152,15 +161,23 @@ impl EventStore {
         }
     }
 
-    /// The receipt of a command that changes nothing, or that did what it asks for when it came first.
+    /// The receipt of a command that changes nothing, or that did what it asks for when it came first. What
+    /// comes with a cause may come again, so that it came is remembered.
     async fn nothing_new(
         &self,
         project: ProjectId,
-        command: CommandId,
+        envelope: &Envelope,
         loaded: Loaded,
     ) -> Result<Receipt, ExecuteError> {
-        let version = loaded.state.version;
-        let unchanged = Receipt { project, version, duplicate: false, state: Some(loaded.state) };
+        let (command, version) = (envelope.context.command, loaded.state.version);
+        let unchanged =
+            Receipt { project, version, duplicate: false, state: Some(loaded.state), cause: None };
+        let cause = envelope.context.causation.clone();
+        if cause.is_some()
+            && command_log::remember(&self.pool, command, &First { project, version, cause }).await?
+        {
+            return Ok(unchanged);
+        }
         Ok(self.first_receipt(command).await?.unwrap_or(unchanged))
     }
 
@@ -256,7 +273,13 @@ impl EventStore {
     /// What a command came to when it was first given; nothing if it was not within the last 24 hours.
     pub async fn first_receipt(&self, command: CommandId) -> Result<Option<Receipt>, PostgresError> {
         let first = command_log::first(&self.pool, command).await?;
-        Ok(first.map(|(project, version)| Receipt { project, version, duplicate: true, state: None }))
+        Ok(first.map(|First { project, version, cause }| Receipt {
+            project,
+            version,
+            duplicate: true,
+            state: None,
+            cause,
+        }))
     }
 
     /// One autocommitted statement: nothing takes a transaction id before it, so that the log's order

@@ -174,7 +174,13 @@ impl Import {
             .map_err(conflict)?;
         self.transaction.commit().await.map_err(PostgresError::during("commit an import"))?;
         self.store.keep_in_memory(self.project, &after);
-        Ok(Receipt { project: self.project, version, duplicate: false, state: Some(after.state) })
+        Ok(Receipt {
+            project: self.project,
+            version,
+            duplicate: false,
+            state: Some(after.state),
+            cause: None,
+        })
     }
 
     async fn append(&mut self, row: &NewRow) -> Result<(), ImportError> {

@@ -72,8 +72,8 @@ pub(crate) async fn post(
         if_version: None,
         command: Command::CompleteImport,
     };
-    let receipt = match app.repeated(&envelope).await? {
-        Some(first) => first,
+    let receipt = match app.repeated(&caller, digest).await? {
+        Some(first) => first.receipt,
         None => app.import(file, envelope, limit).await?,
     };
     drop(turn);
@@ -129,15 +129,6 @@ async fn receive(app: &App, body: Body, limit: u64) -> Result<(File, [u8; 32]), 
 }
 
 impl App {
-    /// What the same command came to when it was given before.
-    async fn repeated(&self, envelope: &Envelope) -> Result<Option<Receipt>, Problem> {
-        let first = self.api.store.first_receipt(envelope.context.command).await?;
-        if let Some(first) = &first {
-            self.check_repeat(first, envelope.context.causation.as_deref()).await?;
-        }
-        Ok(first)
-    }
-
     async fn import(&self, file: File, envelope: Envelope, limit: u64) -> Result<Receipt, Problem> {
         let importer = Importer {
             pool: self.api.pool.clone(),

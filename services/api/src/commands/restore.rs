@@ -45,8 +45,10 @@ pub(crate) async fn restore(
     body: Json<Body>,
 ) -> Result<Response, Problem> {
     let Json { value: Body { version }, digest } = body;
-    let content = Box::new(app.content_at(project, version).await?);
-    app.execute(&caller, project, Command::RestoreProject { version, content }, digest).await?;
+    if app.repeated(&caller, digest).await?.is_none() {
+        let content = Box::new(app.content_at(project, version).await?);
+        app.execute(&caller, project, Command::RestoreProject { version, content }, digest).await?;
+    }
     let (version, project) = app.project(project, &base).await?;
     Ok(([etag(version)], axum::Json(project)).into_response())
 }
@@ -66,9 +68,15 @@ pub(crate) async fn fork(
     body: Json<Body>,
 ) -> Result<Response, Problem> {
     let Json { value: Body { version }, digest } = body;
-    let (id, content) = (new_id(&app), app.content_at(from, version).await?);
-    let command = Command::ForkProject(Box::new(ForkProject { id, from, version, content }));
-    let forked = app.execute(&caller, id, command, digest).await?.receipt.project;
+    let forked = match app.repeated(&caller, digest).await? {
+        Some(repeated) => repeated,
+        None => {
+            let (id, content) = (new_id(&app), app.content_at(from, version).await?);
+            let command = Command::ForkProject(Box::new(ForkProject { id, from, version, content }));
+            app.execute(&caller, id, command, digest).await?
+        }
+    };
+    let forked = forked.receipt.project;
     let (version, project) = app.project(forked, &base).await?;
     let headers = [(LOCATION, format!("/v1/projects/{forked}")), etag(version)];
     Ok((StatusCode::CREATED, headers, axum::Json(project)).into_response())

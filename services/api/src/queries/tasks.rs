@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 
 use crate::App;
 use crate::cursor;
-use crate::extract::{Base, Path, Query, page_limit};
+use crate::extract::{Base, MinVersion, Path, Query, page_limit};
 use crate::json::{Page, Task};
 use crate::problem::Problem;
 
@@ -57,12 +57,15 @@ pub(crate) async fn list(
 /// One task.
 #[utoipa::path(
     get, path = "/v1/tasks/{task}", tag = "tasks", operation_id = "getTask", summary = "A task",
+    params(MinVersion),
     responses((status = 200, description = "The task", body = Task)),
 )]
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Path(task): Path<TaskId>,
     base: Base,
+    at: MinVersion,
 ) -> Result<axum::Json<Task>, Problem> {
+    app.wait_for(app.task_row(task).await?.project_id, at).await?;
     Ok(axum::Json(app.task(task, &base).await?))
 }

@@ -93,7 +93,8 @@ impl Board {
         let kind = Kind::ALL.into_iter().find(|kind| task["type"] == kind.task_type());
         let (Some(id), Some(kind)) = (task["id"].as_str(), kind) else { return };
         let standing = Standing::of(task["status"].as_str().unwrap_or_default());
-        let words = plain(task["error"]["message"].as_str().unwrap_or_default());
+        let why = task["error"]["message"].as_str().or_else(|| task["message"].as_str());
+        let words = plain(why.unwrap_or_default());
         self.tasks.insert(id.to_owned(), Seen { kind, standing, percent: 0, words, since_before: true });
     }
 

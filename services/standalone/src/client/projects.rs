@@ -142,6 +142,9 @@ pub(super) async fn run(client: &Client, command: Command) -> Result<(), Failed>
             if let Some(story) = story {
                 body.insert("story".to_owned(), json!(Story::read(&story).await?.text));
             }
+            if body.is_empty() {
+                return Err(Failed::Usage("say what to change; --help lists what can be".to_owned()));
+            }
             connection.patch(&format!("/v1/projects/{project}"), Value::Object(body)).await?
         }
         Command::Undelete { project } => {

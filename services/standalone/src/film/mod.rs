@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use domain::ids::{CommandId, ProjectId, TaskId};
 use domain::metadata::Context;
-use domain::project::{Command, CreateProject, Envelope, Parameters, Project};
+use domain::project::{Command, CreateProject, Envelope, Parameters, Project, ProjectError};
 use domain::settings::Settings;
-use infra::postgres::event_store::ExecuteError;
+use infra::postgres::event_store::{ExecuteError, Receipt};
 use infra::postgres::views::films::{self, FilmRow};
 use infra::postgres::views::projects::{self, ProjectRow};
 use infra::postgres::views::tasks::{self, TaskRow, TaskStatus};
@@ -74,7 +74,11 @@ async fn make(
     (id, creation): (ProjectId, Envelope),
     display: &Display,
 ) -> Result<MadeFilm, Failed> {
-    let project = execute(shared, id, creation).await?;
+    let project = match shared.store.execute(id, creation).await {
+        // However long ago the same command line began it.
+        Err(ExecuteError::Rule(ProjectError::AlreadyExists)) => id,
+        executed => begun(shared, executed).await?,
+    };
     let mut live = shared.bus.watch(project).await.map_err(Failed::because)?;
     let mut helped = false;
     loop {
@@ -112,10 +116,11 @@ async fn make(
     }
 }
 
-/// The command that creates the project, or finds the one that the same command line created earlier. What
-/// breaks a rule is refused here, before anything is begun.
+/// The command that creates the project, under an id that the same command line gives again. What breaks a rule
+/// is refused here, before anything is begun.
 fn creation(args: &FilmArgs, story: &Story) -> Result<(ProjectId, Envelope), Failed> {
-    let project = ProjectId(Uuid::now_v7());
+    let command = if args.new { CommandId(Uuid::new_v4()) } else { story.command(args) };
+    let project = ProjectId(Uuid::new_v5(&command.0, b"project"));
     let create = CreateProject {
         id: project,
         story: story.text.clone(),
@@ -132,8 +137,7 @@ fn creation(args: &FilmArgs, story: &Story) -> Result<(ProjectId, Envelope), Fai
             ..Settings::default()
         },
     };
-    let id = if args.new { CommandId(Uuid::new_v4()) } else { story.command(args) };
-    let envelope = envelope(&Clock::System, id, Command::CreateProject(create));
+    let envelope = envelope(&Clock::System, command, Command::CreateProject(create));
     Project::default().decide(&envelope).map_err(|rule| Failed::Usage(rule.to_string()))?;
     Ok((project, envelope))
 }
@@ -152,7 +156,10 @@ fn envelope(clock: &Clock, id: CommandId, command: Command) -> Envelope {
 }
 
 async fn execute(shared: &Shared, project: ProjectId, envelope: Envelope) -> Result<ProjectId, Failed> {
-    let executed = shared.store.execute(project, envelope).await;
+    begun(shared, shared.store.execute(project, envelope).await).await
+}
+
+async fn begun(shared: &Shared, executed: Result<Receipt, ExecuteError>) -> Result<ProjectId, Failed> {
     let receipt = executed.map_err(|error| match error {
         ExecuteError::Rule(rule) => Failed::Usage(rule.to_string()),
         other => Failed::because(other),

@@ -261,6 +261,15 @@ fn an_edit_is_refused_only_when_that_shot_changed_after_the_version_seen() {
 }
 
 #[test]
+fn a_version_that_the_project_never_had_was_not_seen() {
+    let mut told = finished(Settings::default());
+    let version = told.project.version;
+    let edit = told.editing(1, prompt("A castle"), true);
+    let seen = version + 1;
+    assert_eq!(told.decide_seen(edit, Some(seen)).unwrap_err(), ProjectError::NeverAt { seen, version });
+}
+
+#[test]
 fn work_on_a_shot_is_no_change_of_its_content() {
     let mut told = Telling::with_shots(&["One."], Settings::default());
     let seen = Some(told.project.version);
