@@ -86,6 +86,11 @@ async fn a_script_makes_a_project_watches_it_edits_a_shot_and_gets_the_film() {
         assert_eq!(projects.len(), 1);
         object(server, folder, &["projects", "delete", id]).await;
         assert!(objects(server, folder, &["projects", "list"]).await.is_empty());
+        let purged = object(server, folder, &["projects", "purge", text(&fork["id"])]).await;
+        assert_eq!((&purged["id"], &purged["purged"]), (&fork["id"], &json!(true)));
+        let rest = ask(server, folder, &["projects", "purge", "--all"]).await;
+        assert!(rest.code == Some(0) && rest.out.contains(id) && rest.out.lines().count() == 1, "{rest:?}");
+        assert!(objects(server, folder, &["projects", "list", "--status", "deleted"]).await.is_empty());
     })
     .await;
     world.finish().await;
@@ -174,7 +179,9 @@ async fn a_failed_film_fails_the_command_that_waits_for_it() {
         let cancel = async {
             let task = until("the film is asked for", LONG, async || {
                 let state = world.state(project).await;
-                state.open_tasks().map(|(id, _)| id).next().ok_or_else(|| "no film".to_owned())
+                let task = state.open_tasks().map(|(id, _)| id).next().ok_or("no film")?;
+                let read = infra::postgres::views::tasks::find(world.pool(), task).await.unwrap();
+                read.map(|row| row.id).ok_or_else(|| "not read yet".to_owned())
             })
             .await;
             object(server, folder, &["tasks", "cancel", &task.to_string()]).await

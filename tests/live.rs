@@ -3,20 +3,21 @@
 use std::net::SocketAddr;
 
 use axum::http::StatusCode;
-use domain::desk::Progress;
+use domain::desk::{Progress, ResultReply};
 use domain::ids::{ProjectId, TaskId};
+use domain::job::{Kind, Output};
 use domain::project::{Command, ProjectPatch};
 use domain::settings::Settings;
 use futures::StreamExt;
 use futures::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use crate::harness::{Http, LONG, Served, World, until};
+use crate::harness::{Hand, Http, LONG, Listener, Served, World, until};
 
 /// Listeners of each sort in the test with many of them.
 const LISTENERS: usize = 200;
@@ -181,6 +182,81 @@ async fn who_is_too_slow_is_told_and_let_go_while_others_go_on() {
         last = message;
     }
     assert_eq!(last["type"], "lagged");
+    world.execute(project, Command::DeleteProject).await;
+    world.finish().await;
+}
+
+/// What is shown of a task, when it is the awaited percentage.
+async fn shows(listener: &mut Listener, task: &Value, percent: u64) -> Value {
+    loop {
+        let (_, message) = listener.next().await.expect("the stream goes on");
+        if message["type"] == "progress" && &message["taskId"] == task && message["progress"] == percent {
+            return message;
+        }
+    }
+}
+
+/// A task, by a server with sockets: it hears all workers.
+async fn task_of(address: SocketAddr, id: &str) -> Value {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /v1/tasks/{id} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a body");
+    serde_json::from_str(body).unwrap()
+}
+
+#[tokio::test]
+async fn a_batch_is_as_far_as_its_children_on_average_live_and_when_it_is_asked_for() {
+    let world = World::with_engine().await;
+    let project = world.a_film_of(2, Settings::default()).await;
+    let hand = Hand::new(&world, "hand").await;
+    hand.do_storyboard(&world, project, 2).await;
+    let path = format!("/v1/projects/{project}");
+    Served::during(&world, async |served| {
+        let http = Http::of(&world);
+        let batch =
+            http.ask("POST", &format!("{path}/generate"), &[], Some(json!({ "kinds": ["image"] }))).await;
+        assert_eq!(batch.status, StatusCode::ACCEPTED, "{}", batch.body);
+        let id = &batch.body["id"];
+        let mut listener = http.listen(&format!("{path}/events"), &[]).await;
+        let (first, _) = listener.next().await.unwrap();
+        assert!(first.is_some(), "it begins with a snapshot");
+        let (message, claim) = hand.start(Kind::Image).await;
+        let say = async |progress| {
+            let report =
+                Progress { task_id: message.job.task, progress, message: String::new(), eta_seconds: None };
+            world.shared.bus.publish_progress(project, &report).await.unwrap();
+        };
+        let asked = async || task_of(served.api, id.as_str().unwrap()).await["progress"].clone();
+        // Said again until it is heard, as a worker goes on saying it.
+        let saying = until("everybody has heard it", LONG, async || {
+            say(60).await;
+            Err::<(), _>("nothing".to_owned())
+        });
+        let heard = async {
+            assert_eq!(shows(&mut listener, id, 30).await["message"], "0 of 2");
+            until("the server shows it when it is asked", LONG, async || {
+                let progress = asked().await;
+                if progress == 30 { Ok(()) } else { Err(progress.to_string()) }
+            })
+            .await;
+        };
+        tokio::select! { () = saying => {}, () = heard => {} }
+        let content = b"a picture";
+        let asset = hand.upload(message.job, claim, content, content).await;
+        let output = Output::Media { asset };
+        assert_eq!(hand.report(Kind::Image, message.job, claim, output).await, ResultReply::Recorded);
+        message.ack().await.unwrap();
+        assert_eq!(shows(&mut listener, id, 50).await["message"], "1 of 2");
+        until("it is so when it is asked for", LONG, async || {
+            let progress = asked().await;
+            if progress == 50 { Ok(()) } else { Err(progress.to_string()) }
+        })
+        .await;
+    })
+    .await;
     world.execute(project, Command::DeleteProject).await;
     world.finish().await;
 }

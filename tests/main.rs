@@ -26,6 +26,7 @@ mod outages;
 mod projection;
 mod render;
 mod results;
+mod retention;
 mod speech;
 mod takes;
 mod tidy;

@@ -84,7 +84,7 @@ async fn a_stream_ends_when_its_project_is_gone_for_good() {
     let mut deletion = envelope(Command::DeleteProject);
     deletion.context.at -= TimeDelta::days(40);
     server.world.shared.store.execute(id_in(&path), deletion).await.unwrap();
-    server.world.execute(id_in(&path), Command::PurgeProject).await;
+    server.world.execute(id_in(&path), Command::PurgeProject { early: true }).await;
     until_closed(stream).await;
     server.end().await;
 }

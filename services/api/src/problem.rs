@@ -243,6 +243,7 @@ impl From<ProjectError> for Problem {
             E::Invalid { field, message } => return Self::invalid(field, message),
             E::NotFound => (StatusCode::NOT_FOUND, "project_not_found"),
             E::Deleted => (StatusCode::NOT_FOUND, "project_deleted"),
+            E::Purged => (StatusCode::NOT_FOUND, "project_purged"),
             E::ShotNotFound => (StatusCode::NOT_FOUND, "shot_not_found"),
             E::ChangedSince { .. } | E::NeverAt { .. } => {
                 (StatusCode::PRECONDITION_FAILED, "version_mismatch")
@@ -250,7 +251,6 @@ impl From<ProjectError> for Problem {
             E::TrashExpired => (StatusCode::GONE, "trash_expired"),
             E::NotPurgeable => (StatusCode::CONFLICT, "not_purgeable"),
             E::TooManyShots => (StatusCode::CONFLICT, "too_many_shots"),
-            E::TakeInUse => (StatusCode::CONFLICT, "take_in_use"),
             E::AlreadyExists => (StatusCode::CONFLICT, "project_exists"),
             E::ShotLocked => (StatusCode::CONFLICT, "shot_locked"),
             E::NoShots => (StatusCode::CONFLICT, "no_shots"),

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use domain::ids::{ProjectId, TaskId};
 use domain::job::Kind;
+use domain::project::ProjectError;
 use infra::postgres::views::projects::ProjectRow;
-use infra::postgres::views::tasks::TaskRow;
+use infra::postgres::views::tasks::{TaskRow, TaskStatus};
 use infra::postgres::views::{films, projects, shots, tasks};
 use tokio::time::Instant;
 
 use crate::App;
 use crate::extract::{Base, MinVersion};
 use crate::json::{Film, Project, ProjectSummary, Shot, Task};
+use crate::live::mean;
 use crate::problem::Problem;
 
 /// How long the read tables may take to have a version.
@@ -29,8 +31,12 @@ impl App {
     /// A project that is not in the trash.
     pub(crate) async fn project_row(&self, id: ProjectId) -> Result<ProjectRow, Problem> {
         let row = projects::find(&self.api.pool, id).await?;
-        let row = row.ok_or_else(|| Problem::from(domain::project::ProjectError::NotFound))?;
-        if row.deleted { Err(domain::project::ProjectError::Deleted.into()) } else { Ok(row) }
+        let row = row.ok_or_else(|| Problem::from(ProjectError::NotFound))?;
+        match row {
+            _ if row.purged => Err(ProjectError::Purged.into()),
+            _ if row.deleted => Err(ProjectError::Deleted.into()),
+            row => Ok(row),
+        }
     }
 
     /// The same, at the version that the caller asks for or a later one.
@@ -145,14 +151,33 @@ impl App {
         measured.pop().ok_or_else(|| Problem::internal("a task was lost while it was measured"))
     }
 
-    /// Tasks, with how far their batches are.
+    /// Tasks, with how far they are.
     pub(crate) async fn measured(&self, mut shown: Vec<Task>) -> Result<Vec<Task>, Problem> {
         let batches: Vec<TaskId> = shown.iter().filter_map(Task::open_batch).collect();
-        let progress = tasks::batch_progress(&self.api.pool, &batches).await?;
+        let children = tasks::children(&self.api.pool, &batches).await?;
         for task in &mut shown {
-            task.set_progress(&progress);
+            task.measure(children.get(&task.id()), |id, status| self.percent(id, status));
         }
         Ok(shown)
+    }
+
+    /// How far a task is that has a job, 0 to 100.
+    pub(crate) fn percent(&self, task: TaskId, status: TaskStatus) -> u8 {
+        match status {
+            TaskStatus::Finished => 100,
+            TaskStatus::Processing => self.streams.percentages().of(task),
+            TaskStatus::Blocked | TaskStatus::Pending | TaskStatus::Failed | TaskStatus::Cancelled => 0,
+        }
+    }
+
+    /// The same of a task that may be a batch, which is as far as its children are on average.
+    pub(crate) async fn percent_of(&self, row: &TaskRow) -> Result<u8, Problem> {
+        if row.children.is_none() || !row.status.is_open() {
+            return Ok(self.percent(row.id, row.status));
+        }
+        let children = tasks::children(&self.api.pool, &[row.id]).await?.remove(&row.id);
+        let children = children.unwrap_or_default().into_iter();
+        Ok(mean(children.map(|(id, status)| self.percent(id, status))))
     }
 
     /// A task, of whatever project.

@@ -45,6 +45,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
             commands::delete_project::delete
         ))
         .routes(routes!(commands::undelete_project::post))
+        .routes(routes!(commands::purge_project::post))
         .routes(routes!(commands::make_storyboard::post))
         .routes(routes!(commands::generate_many::generate))
         .routes(routes!(commands::generate_many::retry))

@@ -80,6 +80,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ApiError> {
 /// Serves until the shutdown; then open requests and streams are given a moment to end.
 pub async fn run(listeners: Listeners, api: Api, shutdown: CancellationToken) -> Result<(), ApiError> {
     let app = Arc::new(App::new(api, shutdown.clone()));
+    app.streams.listen();
     let port = listeners.api.local_addr().map_err(ApiError::Accept)?.port();
     let product = accept(listeners.api, listeners.tls, router::product(app.clone()), &app, &shutdown);
     let operators = optional(listeners.metrics, router::operators(app.clone()), &app, &shutdown);

@@ -1,8 +1,10 @@
 //! The engine: turns the log into live messages ([`relay`]), jobs ([`dispatch`]), read tables
-//! ([`projector`]) and messages to webhooks ([`webhooks`]), and answers workers ([`desk`]).
+//! ([`projector`]) and messages to webhooks ([`webhooks`]), answers workers ([`desk`]), and frees media that nobody
+//! names any more ([`collector`]).
 //!
 //! Many may run; one at a time leads and acts. Each part can be stopped anywhere and started again.
 
+pub mod collector;
 pub mod dead_letters;
 pub mod desk;
 pub mod dispatch;
@@ -27,6 +29,7 @@ use infra::postgres::{PgPool, PostgresError};
 use infra::runtime::{CancellationToken, Clock};
 use uuid::Uuid;
 
+pub use collector::Retention;
 pub use leases::Leases;
 use looping::drive;
 
@@ -99,6 +102,8 @@ pub struct Engine {
     pub clock: Clock,
     /// How long things may take.
     pub timing: Timing,
+    /// What is kept for how long.
+    pub retention: Retention,
     /// The fewest jobs of a kind that may be in the queue, however few workers there are.
     pub minimum_window: u32,
 }
@@ -132,6 +137,8 @@ impl Engine {
         let dead_letters = dead_letters::DeadLetters { engine: self, fence, leases };
         let relay = relay::Relay::new(self.pool.clone(), tail.clone(), self.bus.clone(), fence);
         let (feed, courier) = webhooks::new(self.clone(), tail.clone(), fence);
+        let names = collector::Names::new(self.pool.clone(), tail.clone(), fence);
+        let collector = collector::Collector { engine: self, fence };
         let projector = projector::Projector::on(tail, self.pool.clone(), fence);
         tokio::join!(
             self.renew(holder, fence, &stop),
@@ -144,6 +151,8 @@ impl Engine {
             drive("projector", self, &stop, projector),
             drive("webhooks", self, &stop, feed),
             courier.run(&stop),
+            drive("media", self, &stop, names),
+            collector.run(&stop),
         );
         tracing::info!(epoch = fence.epoch, "no longer leading");
     }

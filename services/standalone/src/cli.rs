@@ -5,11 +5,13 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use domain::ids::ProjectId;
 use domain::job::Kind;
 use domain::settings::{Aspect, Quality};
+use engine::Retention;
 use infra::outbound::IpNet;
 use infra::postgres::projection::TABLES;
 
@@ -66,6 +68,8 @@ pub(crate) struct Running {
     media: Option<PathBuf>,
     #[command(flatten)]
     webhooks: Webhooks,
+    #[command(flatten)]
+    retention: RetentionArgs,
 }
 
 /// Where messages to webhooks may go.
@@ -74,6 +78,29 @@ pub(crate) struct Webhooks {
     /// Networks inside that webhooks may lead to, such as 10.0.0.0/8; public addresses always may.
     #[arg(long, env = "STORYTOVIDEO_WEBHOOKS_ALLOWED_NETWORKS", value_delimiter = ',', value_name = "CIDR")]
     pub(crate) webhooks_allowed_network: Vec<IpNet>,
+}
+
+/// What is kept for how long.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RetentionArgs {
+    /// Takes that no shot uses lose their media when their shot has not changed for so many days; never when not given.
+    #[arg(long, env = "STORYTOVIDEO_RETENTION_UNCHOSEN_TAKES_DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500), value_name = "DAYS")]
+    retention_unchosen_takes_days: Option<u64>,
+    /// Media stays for so many hours after it was given up.
+    #[arg(long, env = "STORYTOVIDEO_RETENTION_MEDIA_GRACE_HOURS", default_value_t = 168, value_parser = clap::value_parser!(u64).range(2..=876_000), value_name = "HOURS")]
+    retention_media_grace_hours: u64,
+}
+
+impl RetentionArgs {
+    /// As the engine takes it.
+    pub(crate) fn retention(&self) -> Retention {
+        let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+        Retention {
+            unchosen_takes: self.retention_unchosen_takes_days.map(|days| hours(24 * days)),
+            grace: hours(self.retention_media_grace_hours),
+            ..Retention::default()
+        }
+    }
 }
 
 impl Running {
@@ -87,6 +114,7 @@ impl Running {
             media: self.media.clone(),
             places: globals.places(),
             allowed_networks,
+            retention: self.retention.retention(),
         }
     }
 }
@@ -132,7 +160,7 @@ enum Command {
         #[command(flatten)]
         http: Http,
     },
-    /// Run the engine alone: relay, dispatcher, desk, projector.
+    /// Run the engine alone: relay, dispatcher, desk, projector, collector.
     Engine(Servers),
     /// Run a worker alone.
     Worker {
@@ -221,6 +249,8 @@ pub(crate) struct Servers {
     pub(crate) lease_seconds: u64,
     #[command(flatten)]
     pub(crate) webhooks: Webhooks,
+    #[command(flatten)]
+    pub(crate) retention: RetentionArgs,
 }
 
 /// Where the API listens, and who may ask.

@@ -61,7 +61,8 @@ fn nats_url(servers: &Servers) -> Result<&str, Failed> {
 async fn connect(servers: &Servers, name: &str, globals: &Globals) -> Result<Shared, Failed> {
     init_logging(&LogTo::Stderr, globals.log.as_deref()).map_err(Failed::because)?;
     let shared = Shared::connect(database_url(servers)?, nats_url(servers)?, &servers.media, name).await?;
-    shared.allowing(&servers.webhooks.webhooks_allowed_network)
+    let shared = shared.allowing(&servers.webhooks.webhooks_allowed_network)?;
+    Ok(Shared { retention: servers.retention.retention(), ..shared })
 }
 
 /// Runs what was spawned until an interruption or a death.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::job::Kind;
-use engine::{Engine, Timing};
+use engine::{Engine, Retention, Timing};
 use infra::media::MediaFolder;
 use infra::nats::Bus;
 use infra::outbound::{AddressRules, IpNet, Outbound};
@@ -45,12 +45,21 @@ pub struct Surroundings {
     pub places: Places,
     /// Networks inside that webhooks may lead to.
     pub allowed_networks: Vec<IpNet>,
+    /// What is kept for how long.
+    pub retention: Retention,
 }
 
 impl Surroundings {
     /// Nothing runs elsewhere.
     pub fn alone(places: Places) -> Self {
-        Self { database_url: None, nats_url: None, media: None, places, allowed_networks: Vec::new() }
+        Self {
+            database_url: None,
+            nats_url: None,
+            media: None,
+            places,
+            allowed_networks: Vec::new(),
+            retention: Retention::default(),
+        }
     }
 }
 
@@ -71,6 +80,8 @@ pub struct Servers {
     pub media: PathBuf,
     /// Networks inside that webhooks may lead to.
     pub allowed_networks: Vec<IpNet>,
+    /// What is kept for how long.
+    pub retention: Retention,
     /// The children; they end after everything else.
     lifecycle: Lifecycle,
 }
@@ -90,6 +101,8 @@ pub struct Shared {
     pub outbound: Outbound,
     /// The time.
     pub clock: Clock,
+    /// What is kept for how long.
+    pub retention: Retention,
 }
 
 /// A running system.
@@ -116,7 +129,7 @@ impl Servers {
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Self, Failed> {
         let Surroundings { database_url: external_database, nats_url: external_nats, .. } = among;
-        let Surroundings { mut places, allowed_networks, media, .. } = among;
+        let Surroundings { mut places, allowed_networks, media, retention, .. } = among;
         let data = DataFolder::open(data)?;
         let media = media.unwrap_or_else(|| data.media());
         places.postgres_major = DataFolder::postgres_major(data.path());
@@ -147,7 +160,17 @@ impl Servers {
                 urls
             }
         };
-        Ok(Self { data, tools, database_url, nats_url, worker_nats_url, media, allowed_networks, lifecycle })
+        Ok(Self {
+            data,
+            tools,
+            database_url,
+            nats_url,
+            worker_nats_url,
+            media,
+            allowed_networks,
+            retention,
+            lifecycle,
+        })
     }
 
     /// Ends the children.
@@ -179,7 +202,9 @@ impl Shared {
         }
         let media = MediaFolder::open(media).await.map_err(Failed::because)?;
         let outbound = Outbound::new(AddressRules::default()).map_err(Failed::because)?;
-        Ok(Self { store: EventStore::new(pool.clone()), pool, bus, media, outbound, clock: Clock::System })
+        let store = EventStore::new(pool.clone());
+        let retention = Retention::default();
+        Ok(Self { store, pool, bus, media, outbound, clock: Clock::System, retention })
     }
 
     /// The same, with requests to addresses that users name let into these networks too.
@@ -198,6 +223,7 @@ impl Shared {
             outbound: self.outbound.clone(),
             clock: self.clock.clone(),
             timing,
+            retention: self.retention.clone(),
             minimum_window: 64,
         }
     }
@@ -246,7 +272,8 @@ impl Stack {
     ) -> Result<Self, Failed> {
         let (database, nats, media) = (&servers.database_url, &servers.nats_url, &servers.media);
         let shared = Shared::connect(database, nats, media, "storytovideo").await?;
-        let shared = shared.allowing(&servers.allowed_networks)?;
+        let shared =
+            Shared { retention: servers.retention.clone(), ..shared.allowing(&servers.allowed_networks)? };
         let lifecycle = Lifecycle::default();
         lifecycle.spawn("engine", shared.engine(Timing::default()).run(lifecycle.shutdown().clone()));
         let folder = WorkerFolder::take(&servers.data.path().join("workers"), None)?;

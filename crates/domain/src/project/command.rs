@@ -55,8 +55,11 @@ pub enum Command {
     CompleteImport,
     /// Out of the trash again; possible for [`limits::TRASH_DAYS`](super::limits::TRASH_DAYS).
     UndeleteProject,
-    /// Give up a project that was in the trash for longer: its media may be freed.
-    PurgeProject,
+    /// Give up a project in the trash for good: its media may be freed.
+    PurgeProject {
+        /// Also while it could still come back: somebody asked for just that.
+        early: bool,
+    },
     /// Make the storyboard again. Locked, hand-edited and added shots are kept.
     MakeStoryboard {
         /// Keep no shot.
@@ -101,7 +104,7 @@ pub enum Command {
         /// What was stored.
         asset: Asset,
     },
-    /// Forget the media of takes that no shot ever used.
+    /// Give up the media of those of these takes that no shot uses.
     ExpireTakes {
         /// Which takes.
         takes: Vec<TakeId>,
@@ -235,7 +238,7 @@ impl Command {
             | Self::DeleteProject
             | Self::RestoreProject { .. }
             | Self::UndeleteProject
-            | Self::PurgeProject
+            | Self::PurgeProject { .. }
             | Self::RemoveShot { .. }
             | Self::OrderShots { .. }
             | Self::SelectTake { .. }

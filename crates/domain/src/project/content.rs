@@ -120,9 +120,10 @@ impl Content {
         }
     }
 
-    /// All stored media that it names.
-    pub fn assets(&self) -> impl Iterator<Item = &Asset> {
-        self.music.iter().chain(self.takes().map(|(_, _, take)| &take.asset))
+    /// All stored media that it names, with the take that each is of; music is of none.
+    pub fn media(&self) -> impl Iterator<Item = (Option<TakeId>, &Asset)> {
+        let music = self.music.iter().map(|music| (None, music));
+        music.chain(self.takes().map(|(_, _, take)| (Some(take.take_id), &take.asset)))
     }
 
     /// The selected takes with their shots and kinds.

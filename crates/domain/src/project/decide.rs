@@ -7,15 +7,14 @@ mod restore;
 mod shots;
 mod storyboard;
 mod takes;
-
-use chrono::{DateTime, TimeDelta, Utc};
+mod trash;
 
 use super::command::{Command, CreateProject, Envelope, Parameters, ProjectPatch, ShotPatch};
 use super::error::ProjectError;
 use super::event::{
-    CancelReason, Event, ProjectAssigned, ProjectCreated, ProjectDeleted, ProjectPurged, ProjectRenamed,
-    ProjectUndeleted, SettingsRevised, ShotDetailsRevised, ShotLocked, ShotNarrationRevised,
-    ShotPromptRevised, ShotUnlocked, StoryRevised, StyleRevised, TaskCancelled,
+    CancelReason, Event, ProjectAssigned, ProjectCreated, ProjectRenamed, SettingsRevised,
+    ShotDetailsRevised, ShotLocked, ShotNarrationRevised, ShotPromptRevised, ShotUnlocked, StoryRevised,
+    StyleRevised, TaskCancelled,
 };
 use super::limits;
 use super::state::{Lifecycle, Project, Shot, Task, TaskState};
@@ -81,21 +80,6 @@ impl Project {
         }
     }
 
-    /// What can still be done with a project in the trash.
-    fn trashed(&self, command: &Command, at: DateTime<Utc>) -> Decision {
-        let ends = self.deleted_at.map(|deleted| deleted + TimeDelta::days(limits::TRASH_DAYS));
-        let is_over = self.lifecycle == Lifecycle::Purged || ends.is_some_and(|ends| ends < at);
-        match command {
-            Command::DeleteProject => Ok(Vec::new()),
-            Command::PurgeProject if self.lifecycle == Lifecycle::Purged => Ok(Vec::new()),
-            Command::PurgeProject if is_over => Ok(vec![ProjectPurged {}.into()]),
-            Command::PurgeProject => Err(ProjectError::NotPurgeable),
-            Command::UndeleteProject if is_over => Err(ProjectError::TrashExpired),
-            Command::UndeleteProject => Ok(vec![ProjectUndeleted {}.into()]),
-            _ => Err(ProjectError::Deleted),
-        }
-    }
-
     fn request(&self, envelope: &Envelope, ids: &mut NewIds) -> Decision {
         let if_version = envelope.if_version;
         if let Some(seen) = if_version.filter(|seen| *seen > self.version) {
@@ -115,14 +99,14 @@ impl Project {
                 self.restore_content(*version, content, if_version)
             }
             Command::UndeleteProject => Ok(Vec::new()),
-            Command::PurgeProject => Err(ProjectError::NotPurgeable),
+            Command::PurgeProject { .. } => Err(ProjectError::NotPurgeable),
             Command::RenderFilm { parameters } => self.render_film(parameters, ids),
             Command::CancelTask { task } => self.cancel_task(*task),
             Command::CancelWork => Ok(self.cancel_all(CancelReason::Requested)),
             Command::RetryTask { task } => self.retry_task(*task, ids),
             Command::Generate(wanted) => self.generate_many(wanted, ids),
             Command::RetryFailed => Ok(self.retry_failed(ids)),
-            Command::ExpireTakes { takes } => self.expire_takes(takes),
+            Command::ExpireTakes { takes } => Ok(self.expire_takes(takes)),
             Command::UploadMusic { asset } => {
                 unchanged_since(if_version, self.revised)?;
                 Ok(self.upload_music(asset))
@@ -249,13 +233,6 @@ impl Project {
             }
         }
         Ok(events)
-    }
-
-    fn delete_project(&self, at: DateTime<Utc>) -> Vec<Event> {
-        let open = self.open_tasks();
-        let cancelled =
-            open.map(|(id, _)| TaskCancelled { task_id: id, reason: CancelReason::ProjectDeleted }.into());
-        cancelled.chain([ProjectDeleted { at: Some(at) }.into()]).collect()
     }
 
     fn revise_shot_content(

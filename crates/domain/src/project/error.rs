@@ -23,15 +23,15 @@ pub enum ProjectError {
     /// It is too late to take the project out of the trash.
     #[error("the project was in the trash for more than 30 days and is given up")]
     TrashExpired,
-    /// Only what has been in the trash for long enough is given up.
-    #[error("only a project that was in the trash for more than 30 days is given up")]
+    /// Only what is in the trash is given up, and by itself only after 30 days.
+    #[error("only a project in the trash is given up for good; delete it first")]
     NotPurgeable,
+    /// The project is given up for good.
+    #[error("the project is given up for good")]
+    Purged,
     /// The project has as many shots as it may have.
     #[error("the project has 200 shots, which is the most it can have")]
     TooManyShots,
-    /// The selected take cannot be made to expire.
-    #[error("a take that a shot uses does not expire")]
-    TakeInUse,
     /// There are no shots and none are coming.
     #[error("the project has no shots to make a film of")]
     NoShots,

@@ -96,7 +96,7 @@ events! {
     TakeSelected = "1",
     /// Somebody's own picture became a shot's.
     TakeUploaded = "1",
-    /// Takes that no shot ever used lost their media.
+    /// Takes that no shot used lost their media.
     TakesExpired = "1",
     /// Work was put together to be followed as one task.
     BatchPlanned = "1",
@@ -376,7 +376,7 @@ TakeUploaded {
     /// What today's content asks for; the upload answers that.
     spec_hash: SpecHash,
 });
-payload!(/// Takes that no shot ever used lost their media.
+payload!(/// Takes that no shot used lost their media. An event that names one of them later brings it back.
 TakesExpired {
     /// Which takes.
     takes: Vec<TakeId>,

@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use crate::asset::Asset;
-use crate::ids::TaskId;
+use crate::ids::{TakeId, TaskId};
 
 impl Event {
     /// The task that it is about.
@@ -23,19 +23,27 @@ impl Event {
         }
     }
 
-    /// The stored media that it names. Without a wildcard: whoever adds an event says what it needs.
+    /// The stored media that it names.
     pub fn assets(&self) -> Vec<&Asset> {
+        self.media().into_iter().map(|(_, asset)| asset).collect()
+    }
+
+    /// The stored media that it names, with the take that each is of; films and music are of none. Without a
+    /// wildcard: whoever adds an event says what it needs.
+    pub fn media(&self) -> Vec<(Option<TakeId>, &Asset)> {
         match self {
-            Self::TaskFinished(event) => event.take.iter().map(|take| &take.asset).collect(),
+            Self::TaskFinished(event) => {
+                event.take.iter().map(|take| (Some(take.take_id), &take.asset)).collect()
+            }
             Self::FilmRendered(event) => {
                 let film = &event.film;
-                vec![&film.film, &film.srt, &film.vtt, &film.poster]
+                [&film.film, &film.srt, &film.vtt, &film.poster].map(|asset| (None, asset)).to_vec()
             }
-            Self::ProjectRestored(event) => event.content.assets().collect(),
-            Self::ProjectForked(event) => event.content.assets().collect(),
-            Self::MusicUploaded(event) => vec![&event.asset],
-            Self::TakeSelected(event) => vec![&event.asset],
-            Self::TakeUploaded(event) => vec![&event.asset],
+            Self::ProjectRestored(event) => event.content.media().collect(),
+            Self::ProjectForked(event) => event.content.media().collect(),
+            Self::MusicUploaded(event) => vec![(None, &event.asset)],
+            Self::TakeSelected(event) => vec![(Some(event.take_id), &event.asset)],
+            Self::TakeUploaded(event) => vec![(Some(event.take_id), &event.asset)],
             Self::ProjectCreated(_)
             | Self::ProjectRenamed(_)
             | Self::StyleRevised(_)

@@ -86,7 +86,7 @@ pub enum Lifecycle {
     Active,
     /// It is in the trash.
     Deleted,
-    /// It was in the trash for too long, and is given up.
+    /// It was in the trash, and is given up for good.
     Purged,
 }
 

@@ -11,6 +11,7 @@ use tokio::fs;
 use tokio::io::AsyncReadExt;
 
 use super::MediaError;
+use super::leaving::{LEAVING, blocking, found, touch};
 
 /// A folder of media.
 #[derive(Debug, Clone)]
@@ -40,7 +41,9 @@ pub(super) fn failed(
 impl MediaFolder {
     /// The folder at `root`, made if need be.
     pub async fn open(root: &Path) -> Result<Self, MediaError> {
-        fs::create_dir_all(root.join("incoming")).await.map_err(failed("make", root))?;
+        for folder in ["incoming", LEAVING] {
+            fs::create_dir_all(root.join(folder)).await.map_err(failed("make", root))?;
+        }
         let root = fs::canonicalize(root).await.map_err(failed("find", root))?;
         Ok(Self { root })
     }
@@ -70,15 +73,8 @@ impl MediaFolder {
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
-    /// Says that an asset is wanted: what was wanted lately is not collected.
-    pub async fn touch(&self, key: &AssetKey) -> Result<(), MediaError> {
-        let path = self.path(key);
-        let of = path.clone();
-        let touched = tokio::task::spawn_blocking(move || {
-            let file = std::fs::OpenOptions::new().append(true).open(&of)?;
-            file.set_modified(std::time::SystemTime::now())
-        });
-        touched.await.map_err(std::io::Error::other).flatten().map_err(failed("touch", &path))
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(super) fn incoming_folder(&self) -> PathBuf {
@@ -111,7 +107,7 @@ impl MediaFolder {
         claim: ClaimId,
         key: &AssetKey,
     ) -> Result<ReceivedAsset, MediaError> {
-        if let Some(bytes) = self.size(key).await? {
+        if let Some(bytes) = self.want(key).await? {
             return Ok(ReceivedAsset { key: key.clone(), bytes, known: true });
         }
         let uploaded = self.run_folder(task, claim).join(format!("{}.{}", key.sha256(), key.extension()));
@@ -125,12 +121,22 @@ impl MediaFolder {
         if digest != key.sha256() || bytes == 0 {
             return Err(MediaError::WrongContent(key.to_string()));
         }
-        let stored = self.path(key);
-        let folder = stored.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder).await.map_err(failed("make", folder))?;
-        fs::rename(&uploaded, &stored).await.map_err(failed("store", &stored))?;
-        sync_folder(folder).await.map_err(failed("store", &stored))?;
+        self.move_in(&uploaded, key).await?;
         Ok(ReceivedAsset { key: key.clone(), bytes, known: false })
+    }
+
+    /// Moves a file to its address. It may have lain beside the store for long, and is wanted from now on.
+    pub(super) async fn move_in(&self, uploaded: &Path, key: &AssetKey) -> Result<(), MediaError> {
+        let (uploaded, stored) = (uploaded.to_owned(), self.path(key));
+        blocking(&stored.clone(), "store", move || {
+            let folder = stored.parent().unwrap_or(&stored);
+            std::fs::create_dir_all(folder)?;
+            touch(&uploaded)?;
+            std::fs::rename(&uploaded, &stored)?;
+            // Only so does it survive a power cut.
+            std::fs::File::open(folder)?.sync_all()
+        })
+        .await
     }
 
     /// A file without a name, for what arrives and is looked at before it is stored. It goes with whoever has it.
@@ -143,7 +149,7 @@ impl MediaFolder {
     /// is left as it is. Blocks: for a thread that may.
     pub fn store(&self, key: &AssetKey, content: &mut dyn std::io::Read) -> Result<(), MediaError> {
         let stored = self.path(key);
-        if stored.exists() {
+        if found(touch(&stored)).map_err(failed("look for", &stored))?.is_some() {
             return Ok(());
         }
         let incoming = self.root.join("incoming");
@@ -250,9 +256,4 @@ pub async fn digest(path: &Path) -> std::io::Result<(String, u64)> {
         hasher.update(&buffer[..read]);
         bytes += read as u64;
     }
-}
-
-/// Makes a rename in this folder survive a power cut.
-pub(super) async fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    fs::File::open(folder).await?.sync_all().await
 }

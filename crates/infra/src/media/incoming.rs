@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use super::MediaError;
-use super::folder::{MediaFolder, failed, sync_folder};
+use super::folder::{MediaFolder, failed};
 
 /// A file in the course of arriving.
 #[derive(Debug)]
@@ -40,14 +40,9 @@ impl MediaFolder {
         let digest = hex::encode(arrived.hasher.clone().finalize());
         let wrong = |_| MediaError::WrongContent(format!("{kind}/{digest}.{extension}"));
         let key = AssetKey::new(kind, &digest, extension).map_err(wrong)?;
-        let stored = self.path(&key);
-        if self.size(&key).await?.is_none() {
-            let folder = stored.parent().unwrap_or(&stored);
-            fs::create_dir_all(folder).await.map_err(failed("make", folder))?;
-            fs::rename(&arrived.path, &stored).await.map_err(failed("store", &stored))?;
-            sync_folder(folder).await.map_err(failed("store", &stored))?;
+        if self.want(&key).await?.is_none() {
+            self.move_in(&arrived.path, &key).await?;
         }
-        self.touch(&key).await?;
         Ok(Asset { key, bytes: arrived.bytes, duration_seconds: None })
     }
 }

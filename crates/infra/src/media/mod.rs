@@ -2,9 +2,11 @@
 
 mod folder;
 mod incoming;
+mod leaving;
 
 pub use folder::{MediaFolder, ReceivedAsset, digest};
 pub use incoming::Incoming;
+pub use leaving::Shard;
 
 /// Media could not be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -39,6 +39,13 @@ impl Bus {
         Ok(LiveSubscription { messages })
     }
 
+    /// Subscribes to the progress of all tasks of all projects.
+    pub async fn watch_progress(&self) -> Result<LiveSubscription, BusError> {
+        let subscribed = self.client.subscribe(subject::ALL_PROGRESS).await;
+        let messages = subscribed.map_err(BusError::during("subscribe"))?;
+        Ok(LiveSubscription { messages })
+    }
+
     /// Subscribes to wake-ups. Without a connection there are none until there is one, and waiting for them is
     /// a plain timer.
     pub async fn wake_ups(&self) -> Result<WakeSubscription, BusError> {

@@ -83,6 +83,9 @@ pub fn all_of_project(project: ProjectId) -> String {
     format!("stv.*.{project}.*")
 }
 
+/// Progress of all tasks.
+pub const ALL_PROGRESS: &str = "stv.progress.>";
+
 /// Progress of a task.
 pub fn progress(project: ProjectId, task: TaskId) -> String {
     format!("stv.progress.{project}.{task}")

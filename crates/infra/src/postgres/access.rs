@@ -172,10 +172,10 @@ pub struct Usage {
 /// What an owner has, as far as the read tables know.
 pub async fn usage(pool: &PgPool, owner: &str) -> Result<Usage, PostgresError> {
     sqlx::query_as(
-        "WITH own AS (SELECT id, deleted, tasks_open FROM projects WHERE owner = $1) SELECT \
+        "WITH own AS (SELECT id, deleted, tasks_open FROM projects WHERE owner = $1 AND NOT purged) SELECT \
          count(*) FILTER (WHERE NOT deleted) AS projects, \
          coalesce(sum(tasks_open), 0)::bigint AS open_tasks, \
-         coalesce((SELECT sum((t.asset->>'bytes')::bigint) FROM takes t WHERE t.project_id IN (SELECT id FROM own)), 0)::bigint \
+         coalesce((SELECT sum((t.asset->>'bytes')::bigint) FROM takes t WHERE t.expired_at IS NULL AND t.project_id IN (SELECT id FROM own)), 0)::bigint \
          + coalesce((SELECT sum((f.film->'film'->>'bytes')::bigint) FROM films f WHERE f.project_id IN (SELECT id FROM own)), 0)::bigint \
          AS media_bytes FROM own",
     )

@@ -11,6 +11,7 @@ pub mod dispatches;
 pub mod event_store;
 mod hot;
 pub mod leadership;
+pub mod media_names;
 pub mod past;
 pub mod projection;
 pub mod queues;

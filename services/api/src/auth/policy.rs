@@ -37,8 +37,8 @@ const OPEN: [(Option<Method>, &str); 11] = [
 /// What a viewer may do although it is no GET.
 const FOR_VIEWERS: [(Method, &str); 1] = [(Method::POST, "/v1/tickets")];
 /// What is about everybody's work.
-const FOR_ADMINS: [&str; 6] =
-    ["/metrics", "/v1/workers", "/v1/queues", "/v1/dead-letters", "/v1/projects/purge", "/v1/read-tables"];
+const FOR_ADMINS: [&str; 5] =
+    ["/metrics", "/v1/workers", "/v1/queues", "/v1/dead-letters", "/v1/read-tables"];
 const SESSION: &str = "/v1/session";
 const MEDIA: &str = "/media/{kind}/{name}";
 

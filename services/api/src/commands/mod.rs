@@ -12,6 +12,7 @@ pub(crate) mod import_project;
 pub(crate) mod make_storyboard;
 pub(crate) mod order_shots;
 pub(crate) mod pause_queue;
+pub(crate) mod purge_project;
 pub(crate) mod redeliver;
 pub(crate) mod remove_shot;
 pub(crate) mod render_film;

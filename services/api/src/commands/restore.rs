@@ -8,9 +8,10 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use domain::asset::AssetKey;
-use domain::ids::ProjectId;
+use domain::ids::{ProjectId, TakeId};
 use domain::project::{Command, Content, ForkProject};
 use infra::postgres::past;
+use infra::postgres::views::takes;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -83,7 +84,8 @@ pub(crate) async fn fork(
 }
 
 impl App {
-    /// What a project consisted of. No event names media that is gone, so takes of which it is are left out.
+    /// What a project consisted of. No event names media that is gone or given up, so takes of which it is are left
+    /// out: their shots have nothing to show until it is made again.
     async fn content_at(&self, project: ProjectId, version: u64) -> Result<Content, Problem> {
         self.project_row(project).await?;
         let state = past::state_at(&self.api.pool, project, version).await?;
@@ -91,9 +93,11 @@ impl App {
             return Err(Problem::invalid("version", "the project never had that version"));
         }
         let mut content = state.content();
+        let selected: Vec<TakeId> = content.takes().map(|(_, _, take)| take.take_id).collect();
+        let expired = takes::expired_among(&self.api.pool, &selected).await?;
         let mut gone: HashSet<AssetKey> = HashSet::new();
         for (_, _, take) in content.takes() {
-            if self.api.media.size(&take.asset.key).await?.is_none() {
+            if expired.contains(&take.take_id) || self.api.media.want(&take.asset.key).await?.is_none() {
                 gone.insert(take.asset.key.clone());
             }
         }

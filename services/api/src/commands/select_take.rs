@@ -46,7 +46,7 @@ pub(crate) async fn put(
     app.shot(project, shot, &base).await?;
     let row = takes::find(&app.api.pool, shot, body.value.take_id).await?;
     let row = row.ok_or_else(|| Problem::not_found("take_not_found", "the shot has no such take"))?;
-    if row.expired_at.is_some() || app.api.media.size(&row.asset.key).await?.is_none() {
+    if row.expired_at.is_some() || app.api.media.want(&row.asset.key).await?.is_none() {
         let detail = "the take's media was given up; make it again with its seed";
         return Err(Problem::new(StatusCode::CONFLICT, "take_expired", detail));
     }

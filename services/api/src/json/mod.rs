@@ -3,6 +3,8 @@
 
 mod task;
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use domain::asset::Asset;
 use domain::ids::{ProjectId, ShotId, TakeId, TaskId};
@@ -166,6 +168,9 @@ pub(crate) struct Shot {
     video: Option<SelectedTake>,
     #[serde(skip_serializing_if = "Option::is_none")]
     voice: Option<SelectedTake>,
+    /// Of an earlier version: what it had then, and whose media was given up since.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    expired: Vec<Kind>,
     #[serde(serialize_with = "rfc3339_millis")]
     created_at: DateTime<Utc>,
     #[serde(serialize_with = "rfc3339_millis")]
@@ -238,8 +243,25 @@ impl Shot {
             image: take(row.image),
             video: take(row.video),
             voice: take(row.voice),
+            expired: Vec::new(),
             created_at: row.created_at,
             updated_at: row.updated_at,
+        }
+    }
+
+    /// The takes that it uses.
+    pub(crate) fn chosen(&self) -> impl Iterator<Item = TakeId> {
+        [&self.image, &self.video, &self.voice].into_iter().flatten().map(|take| take.take_id)
+    }
+
+    /// Shows no take whose media was given up, and says so.
+    pub(crate) fn leave_out(&mut self, given_up: &HashSet<TakeId>) {
+        let takes =
+            [(Kind::Image, &mut self.image), (Kind::Video, &mut self.video), (Kind::Tts, &mut self.voice)];
+        for (kind, take) in takes {
+            if take.take_if(|take| given_up.contains(&take.take_id)).is_some() {
+                self.expired.push(kind);
+            }
         }
     }
 }

@@ -1,7 +1,5 @@
 //! A task as it leaves the system, with what it made.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, ShotId, TakeId, TaskId};
 use domain::job::{Failure, FilmOutput};
@@ -14,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Media, optional_millis};
 use crate::extract::Base;
+use crate::live::mean;
 
 /// A task.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,8 +26,8 @@ pub(crate) struct Task {
     #[schema(example = "generate_shot")]
     task_type: &'static str,
     status: TaskStatus,
-    /// 100 once it has succeeded, else 0, and of a batch the share of its children that have succeeded: other
-    /// percentages travel on live streams only.
+    /// 100 once it has succeeded; what its worker said last while it is processed; of an open batch the mean of its
+    /// children.
     progress: u8,
     /// Why it was cancelled or put off.
     message: String,
@@ -126,9 +125,21 @@ impl Task {
         (self.children.is_some() && self.status.is_open()).then_some(self.id)
     }
 
-    /// Says how far it is, if that is known.
-    pub(crate) fn set_progress(&mut self, known: &HashMap<TaskId, u8>) {
-        self.progress = known.get(&self.id).copied().unwrap_or(self.progress);
+    /// Its id.
+    pub(crate) fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// Says how far it is: as far as its children on average, if it has some.
+    pub(crate) fn measure(
+        &mut self,
+        children: Option<&Vec<(TaskId, TaskStatus)>>,
+        percent: impl Fn(TaskId, TaskStatus) -> u8,
+    ) {
+        self.progress = match children {
+            Some(children) => mean(children.iter().map(|(id, status)| percent(*id, *status))),
+            None => percent(self.id, self.status),
+        };
     }
 
     /// The shape of a row.

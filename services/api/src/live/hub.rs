@@ -1,7 +1,7 @@
 //! One listener a watched project: hands what the bus says of it to every open stream, and compares the
 //! log's head every 15 s, so that a message that was lost is noticed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,8 +15,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::batches::Batches;
 use super::message::{self, Message};
 use super::open::{Held, Open};
+use super::percentages::Percentages;
 use crate::Api;
 use crate::auth::Identity;
 
@@ -51,12 +53,26 @@ pub(crate) struct Streams {
     /// Hubs and streams that are open.
     running: TaskTracker,
     open: Arc<Open>,
+    percentages: Percentages,
 }
 
 impl Streams {
     pub(crate) fn new(api: Api, shutdown: CancellationToken) -> Self {
         let open = Arc::new(Open::new(api.pool.clone(), api.clock.clone()));
-        Self { api, shutdown, hubs: Mutex::default(), running: TaskTracker::new(), open }
+        let (running, percentages) = (TaskTracker::new(), Percentages::default());
+        Self { api, shutdown, hubs: Mutex::default(), running, open, percentages }
+    }
+
+    /// How far running tasks are.
+    pub(crate) fn percentages(&self) -> &Percentages {
+        &self.percentages
+    }
+
+    /// Listens to workers until the shutdown. A server that nobody told to knows only of projects that are watched.
+    pub(crate) fn listen(self: &Arc<Self>) {
+        let streams = self.clone();
+        let listening = async move { streams.percentages.listen(&streams.api.bus, &streams.shutdown).await };
+        self.running.spawn(listening);
     }
 
     /// Cancelled when all streams should end.
@@ -99,7 +115,10 @@ impl Streams {
         }
         let (sender, receiver) = broadcast::channel(BACKLOG);
         hubs.insert(project, sender.downgrade());
-        let hub = Hub { streams: self.clone(), project, sender, head: 0, progress: HashMap::new() };
+        let (progress, batches) = (HashMap::new(), Batches::default());
+        let (waiting, show_at) = (BTreeSet::new(), None);
+        let hub =
+            Hub { streams: self.clone(), project, sender, head: 0, progress, batches, waiting, show_at };
         self.running.spawn(hub.run());
         receiver
     }
@@ -123,6 +142,10 @@ struct Hub {
     head: u64,
     /// When each task's progress was last shown.
     progress: HashMap<TaskId, Instant>,
+    batches: Batches,
+    /// Batches that went on and were not shown yet, and when they will be: a child's last word is not said again.
+    waiting: BTreeSet<TaskId>,
+    show_at: Option<Instant>,
 }
 
 impl Hub {
@@ -137,6 +160,11 @@ impl Hub {
                         return;
                     }
                     self.compare_head(true).await;
+                }
+                () = until(self.show_at) => {
+                    self.show_at = None;
+                    let waiting = std::mem::take(&mut self.waiting);
+                    self.show_batches(waiting);
                 }
                 message = next(&mut live) => match message {
                     Some(message) => self.pass_on(message).await,
@@ -159,8 +187,11 @@ impl Hub {
         match message {
             LiveMessage::Event(event) => self.pass_event_on(&event),
             LiveMessage::Progress(report) => {
+                self.streams.percentages.note(&report);
                 if self.may_show(report.task_id) {
                     self.send(Update::Progress(message::progress(&report)));
+                    let batches: Vec<TaskId> = self.batches.of_child(report.task_id).collect();
+                    self.show_batches(batches);
                 }
             }
         }
@@ -176,6 +207,25 @@ impl Hub {
         let whole = event.get("payload").is_some();
         let text = whole.then(|| Message::Event { version, event }.text());
         self.send(Update::Event { version, text });
+        if event["type"] == "TaskQueued"
+            && let Some(task) = event["payload"]["taskId"].as_str().and_then(|id| id.parse().ok())
+        {
+            self.streams.percentages.forget(task);
+        }
+        let moved = self.batches.hear(event);
+        self.show_batches(moved);
+    }
+
+    fn show_batches(&mut self, batches: impl IntoIterator<Item = TaskId>) {
+        for batch in batches {
+            let Some(report) = self.batches.progress(batch, &self.streams.percentages) else { continue };
+            if self.may_show(batch) {
+                self.send(Update::Progress(message::progress(&report)));
+            } else {
+                self.waiting.insert(batch);
+                self.show_at.get_or_insert_with(|| Instant::now() + PROGRESS_PAUSE);
+            }
+        }
     }
 
     /// At most ten messages a second about one task.
@@ -194,7 +244,11 @@ impl Hub {
 
     async fn compare_head(&mut self, ping: bool) {
         match self.streams.api.store.load(self.project).await {
-            Ok(loaded) => self.head = self.head.max(loaded.state.version),
+            Ok(loaded) if loaded.state.version >= self.head => {
+                self.head = loaded.state.version;
+                self.batches.refresh(&loaded.state);
+            }
+            Ok(_) => {}
             Err(error) => tracing::debug!(project = %self.project, %error, "the head cannot be read now"),
         }
         self.send(Update::Head { version: self.head, ping });
@@ -210,6 +264,14 @@ fn pings() -> Interval {
     let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pings
+}
+
+/// Waits for a moment, if there is one to wait for.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The next message; without a subscription, nothing after a while.

@@ -4,14 +4,17 @@
 //! process listens to the bus; each open stream is a [`feed`] from it, sent over a [`socket`] or as
 //! [`events`].
 
+mod batches;
 pub(crate) mod events;
 mod feed;
 mod hub;
 mod message;
 mod open;
+mod percentages;
 mod seat;
 pub(crate) mod socket;
 
 pub(crate) use hub::{Streams, Update};
+pub(crate) use percentages::mean;
 pub(crate) use seat::Seat;
 pub(crate) use socket::upgrade_required;

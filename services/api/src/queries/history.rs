@@ -1,4 +1,5 @@
-//! `GET /v1/projects/{id}/history`: everything that happened, from the log itself. Kept also in the trash.
+//! `GET /v1/projects/{id}/history`: everything that happened, from the log itself. Kept also in the trash; of a project
+//! that is given up for good only an audit reads it.
 
 use std::sync::Arc;
 
@@ -61,8 +62,10 @@ pub(crate) async fn list(
         return Err(Problem::invalid("after", "must be a version, like 12"));
     }
     let mut events = tail::read_stream(&app.api.pool, project, after, limit + 1).await?;
-    if events.is_empty() && projects::version(&app.api.pool, project).await?.is_none() {
-        return Err(ProjectError::NotFound.into());
+    match projects::find(&app.api.pool, project).await? {
+        None if events.is_empty() => return Err(ProjectError::NotFound.into()),
+        Some(row) if row.purged => return Err(ProjectError::Purged.into()),
+        _ => {}
     }
     let page = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = events.len() > page;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use domain::ids::ProjectId;
+use domain::ids::{ProjectId, TakeId};
 use infra::postgres::past::{self, Past};
+use infra::postgres::views::takes;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -60,7 +61,10 @@ impl App {
         let past = past::at(&self.api.pool, project, version).await?.ok_or_else(no_such_version)?;
         let Past { state: _, project, shots, film, stage } = past;
         let film = film.map(|(film, millis)| Film::of(film, project.film_stale, millis, base));
-        let shots = shots.into_iter().map(|row| Shot::of(row, base)).collect();
+        let mut shots: Vec<Shot> = shots.into_iter().map(|row| Shot::of(row, base)).collect();
+        let chosen: Vec<TakeId> = shots.iter().flat_map(Shot::chosen).collect();
+        let expired = takes::expired_among(&self.api.pool, &chosen).await?;
+        shots.iter_mut().for_each(|shot| shot.leave_out(&expired));
         Ok(Project { summary: ProjectSummary::of(project, stage, base), shots, film })
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use domain::ids::{ProjectId, TaskId};
+use domain::project::ProjectError;
 use infra::postgres::views::tasks;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -67,5 +68,8 @@ pub(crate) async fn get(
     at: MinVersion,
 ) -> Result<axum::Json<Task>, Problem> {
     app.wait_for(app.task_row(task).await?.project_id, at).await?;
+    if tasks::is_given_up(&app.api.pool, task).await? {
+        return Err(ProjectError::Purged.into());
+    }
     Ok(axum::Json(app.task(task, &base).await?))
 }

@@ -31,7 +31,7 @@ impl Desk {
         let mut known = takes::by_spec(&self.engine.pool, &specs).await?;
         let mut stored = HashMap::with_capacity(known.len());
         for (spec, (asset, made_with)) in known.drain() {
-            if self.engine.media.size(&asset.key).await?.is_some() {
+            if self.engine.media.want(&asset.key).await?.is_some() {
                 stored.insert(spec, (asset, MadeWith { millis: 0, ..made_with }));
             }
         }

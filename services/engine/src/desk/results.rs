@@ -25,7 +25,7 @@ impl Desk {
     }
 
     async fn place_for(&self, request: &UploadRequest) -> Result<UploadReply, MediaError> {
-        if self.engine.media.size(&request.key).await?.is_some() {
+        if self.engine.media.want(&request.key).await?.is_some() {
             return Ok(UploadReply::Have);
         }
         let path = self.engine.media.incoming(request.task, request.claim, &request.key).await?;

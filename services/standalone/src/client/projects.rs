@@ -65,6 +65,15 @@ pub(crate) enum Command {
         /// The project.
         project: Uuid,
     },
+    /// Give projects in the trash up for good; media that no other project names is freed.
+    Purge {
+        /// The projects.
+        #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "PROJECT")]
+        projects: Vec<Uuid>,
+        /// Everything in the trash.
+        #[arg(long)]
+        all: bool,
+    },
     /// Go back to an earlier version, by appending to the history.
     Restore {
         /// The project.
@@ -127,6 +136,7 @@ pub(super) async fn run(client: &Client, command: Command) -> Result<(), Failed>
     let project = match command {
         Command::List { search, status, limit } => return list(client, search, status, limit).await,
         Command::Delete { project } => return delete(client, project).await,
+        Command::Purge { projects, all } => return purge(client, projects, all).await,
         Command::Create { story, shots, words } => {
             let mut body = words.into_body();
             body.insert("story".to_owned(), json!(Story::read(&story).await?.text));
@@ -192,6 +202,23 @@ async fn delete(client: &Client, project: Uuid) -> Result<(), Failed> {
         client.tell(&answer, |_| String::new());
     } else {
         say(&format!("{project} is in the trash; `storytovideo projects undelete` brings it back."));
+    }
+    Ok(())
+}
+
+async fn purge(client: &Client, projects: Vec<Uuid>, all: bool) -> Result<(), Failed> {
+    let mut projects: Vec<String> = projects.iter().map(Uuid::to_string).collect();
+    if all {
+        let deleted = [("status", "deleted".to_owned())];
+        let trash = client.connection.list("/v1/projects", &deleted, "cursor", usize::MAX).await?;
+        projects.extend(trash.iter().map(|project| field(project, "id")));
+    }
+    if projects.is_empty() && !client.json {
+        say("The trash is empty.");
+    }
+    for project in projects {
+        let answer = client.connection.post(&format!("/v1/projects/{project}/purge"), json!({})).await?;
+        client.tell(&answer, |_| format!("{project} is given up for good; its history stays for audits."));
     }
     Ok(())
 }

@@ -17,6 +17,8 @@ pub(crate) const SETTINGS: &[&str] = &[
     "allowed_hosts",
     "allowed_origins",
     "webhooks.allowed_networks",
+    "retention.unchosen_takes_days",
+    "retention.media_grace_hours",
     "server",
     "api_key",
     "public_url",

@@ -1,4 +1,6 @@
-//! Which take a shot uses, what people bring themselves, and what becomes of takes that nobody used.
+//! Which take a shot uses, what people bring themselves, and what becomes of takes that no shot uses.
+
+use std::collections::HashSet;
 
 use super::Decision;
 use crate::asset::Asset;
@@ -90,18 +92,15 @@ impl Project {
         today.as_ref().map(Spec::hash).ok_or(nothing_to_build_on)
     }
 
-    pub(super) fn expire_takes(&self, takes: &[TakeId]) -> Decision {
-        let in_use = |shot: &Shot| {
-            let selected = [&shot.image, &shot.video, &shot.voice].into_iter().flatten();
-            selected.map(|take| take.id).any(|id| takes.contains(&id))
+    /// What a shot uses by now is kept.
+    pub(super) fn expire_takes(&self, takes: &[TakeId]) -> Vec<Event> {
+        let selected = |shot: &Shot| {
+            let takes = [&shot.image, &shot.video, &shot.voice].into_iter().flatten();
+            takes.map(|take| take.id).collect::<Vec<_>>()
         };
-        if self.shots.iter().any(in_use) {
-            return Err(ProjectError::TakeInUse);
-        }
-        if takes.is_empty() {
-            return Ok(Vec::new());
-        }
-        Ok(vec![TakesExpired { takes: takes.to_vec() }.into()])
+        let in_use: HashSet<TakeId> = self.shots.iter().flat_map(selected).collect();
+        let takes: Vec<TakeId> = takes.iter().copied().filter(|take| !in_use.contains(take)).collect();
+        if takes.is_empty() { Vec::new() } else { vec![TakesExpired { takes }.into()] }
     }
 
     pub(super) fn upload_music(&self, asset: &Asset) -> Vec<Event> {

@@ -137,10 +137,13 @@ fn everything_that_failed_is_retried_the_storyboard_with_all_that_waits_for_it()
 fn a_project_comes_back_out_of_the_trash_for_30_days() {
     let mut told = Telling::complete(&["One."], Settings::default());
     let shots = told.project.shots.clone();
+    let overdue = Command::PurgeProject { early: false };
     assert!(told.when(Command::UndeleteProject).is_empty());
-    assert_eq!(told.refused(Command::PurgeProject), ProjectError::NotPurgeable);
+    for early in [false, true] {
+        assert_eq!(told.refused(Command::PurgeProject { early }), ProjectError::NotPurgeable);
+    }
     told.when(Command::DeleteProject);
-    assert_eq!(told.refused(Command::PurgeProject), ProjectError::NotPurgeable);
+    assert_eq!(told.refused(overdue.clone()), ProjectError::NotPurgeable);
     assert_eq!(told.when(Command::UndeleteProject), ["ProjectUndeleted"]);
     assert_eq!((told.project.lifecycle, &told.project.shots), (Lifecycle::Active, &shots));
     told.when(Command::DeleteProject);
@@ -149,12 +152,23 @@ fn a_project_comes_back_out_of_the_trash_for_30_days() {
     assert!(told.project.decide(&late).is_ok(), "the thirtieth day counts");
     late.context.at += TimeDelta::seconds(1);
     assert_eq!(told.project.decide(&late).unwrap_err(), ProjectError::TrashExpired);
-    late.command = Command::PurgeProject;
+    assert_eq!(told.refused(render()), ProjectError::Deleted);
+    late.command = overdue;
     let purged = told.project.decide(&late).unwrap();
     assert_eq!(told.take_in(purged), ["ProjectPurged"]);
-    assert_eq!(told.refused(Command::UndeleteProject), ProjectError::TrashExpired);
-    assert!(told.when(Command::PurgeProject).is_empty());
-    assert_eq!(told.refused(render()), ProjectError::Deleted);
+}
+
+#[test]
+fn a_project_in_the_trash_can_be_given_up_at_once_and_then_nothing_brings_it_back() {
+    let mut told = Telling::complete(&["One."], Settings::default());
+    told.when(Command::DeleteProject);
+    assert_eq!(told.when(Command::PurgeProject { early: true }), ["ProjectPurged"]);
+    for early in [false, true] {
+        assert!(told.when(Command::PurgeProject { early }).is_empty());
+    }
+    for command in [Command::UndeleteProject, Command::DeleteProject, render()] {
+        assert_eq!(told.refused(command), ProjectError::Purged);
+    }
 }
 
 #[test]

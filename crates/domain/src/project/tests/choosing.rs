@@ -3,6 +3,7 @@
 use super::telling::{Telling, asset, locked, prompt, render, settings_patch, video_on};
 use crate::ids::TakeId;
 use crate::job::{FilmMusic, FilmVisual, Kind, MadeWith, Spec};
+use crate::project::event::TakesExpired;
 use crate::project::{Command, EarlierTake, Parameters, Project, ProjectError, Take, TaskState};
 use crate::settings::{Music, Settings};
 
@@ -169,9 +170,10 @@ fn there_are_one_to_four_candidates_and_none_of_a_voice() {
 fn takes_expire_unless_a_shot_uses_them() {
     let mut told = Telling::complete(&["One."], Settings::default());
     let used = told.shot(1).image.as_ref().unwrap().id;
-    assert_eq!(told.refused(Command::ExpireTakes { takes: vec![used] }), ProjectError::TakeInUse);
+    assert!(told.when(Command::ExpireTakes { takes: vec![used] }).is_empty());
     let unused = TakeId(uuid::Uuid::from_u128(404));
-    assert_eq!(told.when(Command::ExpireTakes { takes: vec![unused] }), ["TakesExpired"]);
+    let events = told.decide(Command::ExpireTakes { takes: vec![used, unused] }).unwrap();
+    assert_eq!(events, [TakesExpired { takes: vec![unused] }.into()]);
 }
 
 #[test]

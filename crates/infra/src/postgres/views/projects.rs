@@ -216,12 +216,17 @@ pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<ProjectRow>, Pos
     rows.iter().map(|row| from_json(row)).collect()
 }
 
-/// Projects that went to the trash before `before` and are not given up yet.
-pub async fn trashed_before(pool: &PgPool, before: DateTime<Utc>) -> Result<Vec<ProjectId>, PostgresError> {
+/// Up to `limit` projects that went to the trash before `before` and are not given up yet.
+pub async fn trashed_before(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<ProjectId>, PostgresError> {
     let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
-        "SELECT id FROM projects WHERE deleted AND NOT purged AND deleted_at < $1 ORDER BY deleted_at",
+        "SELECT id FROM projects WHERE deleted AND NOT purged AND deleted_at < $1 ORDER BY deleted_at LIMIT $2",
     )
     .bind(before)
+    .bind(limit)
     .fetch_all(pool)
     .await
     .map_err(PostgresError::during("list the trash"))?;

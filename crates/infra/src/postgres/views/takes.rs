@@ -1,7 +1,7 @@
 //! The table `takes`: every picture, clip and voice that a shot ever had, and the index from what was asked
 //! for to what was made.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::asset::Asset;
@@ -27,7 +27,6 @@ const COLUMNS: &[&str] = &[
     "parameters",
     "asset",
     "made_with",
-    "was_used",
     "expired_at",
     "created_at",
 ];
@@ -53,8 +52,6 @@ pub struct TakeRow {
     pub asset: Asset,
     /// What made it.
     pub made_with: MadeWith,
-    /// Whether its shot ever used it.
-    pub was_used: bool,
     /// When its media was given up.
     pub expired_at: Option<DateTime<Utc>>,
     /// When.
@@ -64,8 +61,8 @@ pub struct TakeRow {
 /// What happens to takes that are there.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum TakeChange {
-    /// A shot uses it.
-    Used(TakeId),
+    /// Shots use them, so their media is wanted again if it was given up.
+    Used(Vec<TakeId>),
     /// Their media is given up.
     Expired(Vec<TakeId>, DateTime<Utc>),
     /// The media of all of a project's takes is given up.
@@ -100,7 +97,6 @@ impl TakeRow {
             parameters: task.parameters.clone(),
             asset: take.asset.clone(),
             made_with: event.made_with.clone(),
-            was_used: take.selected,
             expired_at: None,
             created_at: recorded.at,
         })
@@ -117,7 +113,6 @@ impl TakeRow {
             parameters: Parameters::default(),
             asset: event.asset.clone(),
             made_with: MadeWith { provider: "upload".to_owned(), ..MadeWith::default() },
-            was_used: true,
             expired_at: None,
             created_at: recorded.at,
         }
@@ -134,7 +129,6 @@ impl TakeRow {
             parameters: take.parameters.clone(),
             asset: take.asset.clone(),
             made_with: take.made_with.clone(),
-            was_used: true,
             expired_at: None,
             created_at: recorded.at,
         }
@@ -145,7 +139,10 @@ impl TakeChange {
     /// What an event does to takes that are there.
     pub(crate) fn from_event(recorded: &Recorded) -> Option<Self> {
         match &recorded.event {
-            Event::TakeSelected(event) => Some(Self::Used(event.take_id)),
+            Event::TakeSelected(event) => Some(Self::Used(vec![event.take_id])),
+            Event::ProjectRestored(event) => {
+                Some(Self::Used(event.content.takes().map(|(_, _, take)| take.take_id).collect()))
+            }
             Event::TakesExpired(event) => Some(Self::Expired(event.takes.clone(), recorded.at)),
             Event::ProjectPurged(_) => Some(Self::Purged(recorded.project, recorded.at)),
             _ => None,
@@ -156,9 +153,14 @@ impl TakeChange {
     pub(crate) async fn apply(&self, connection: &mut PgConnection) -> Result<(), PostgresError> {
         let ids = |takes: &[TakeId]| takes.iter().map(|take| take.0).collect::<Vec<Uuid>>();
         let query = match self {
-            Self::Used(take) => sqlx::query("UPDATE takes SET was_used = true WHERE id = $1").bind(take.0),
+            Self::Used(takes) => sqlx::query(
+                "UPDATE takes SET expired_at = NULL WHERE id = ANY($1) AND expired_at IS NOT NULL",
+            )
+            .bind(ids(takes)),
             Self::Expired(takes, at) => {
-                sqlx::query("UPDATE takes SET expired_at = $2 WHERE id = ANY($1)").bind(ids(takes)).bind(*at)
+                sqlx::query("UPDATE takes SET expired_at = $2 WHERE id = ANY($1) AND expired_at IS NULL")
+                    .bind(ids(takes))
+                    .bind(*at)
             }
             Self::Purged(project, at) => {
                 sqlx::query("UPDATE takes SET expired_at = $2 WHERE project_id = $1 AND expired_at IS NULL")
@@ -207,24 +209,56 @@ pub async fn find(pool: &PgPool, shot: ShotId, id: TakeId) -> Result<Option<Take
     row.as_deref().map(from_json).transpose()
 }
 
-/// Takes that no shot ever used, from before `before`, by project.
-pub async fn never_used(
+/// A page of takes: those that no shot uses, and the place of the last one that was looked at.
+#[derive(Debug)]
+pub struct Unused {
+    /// With their projects.
+    pub unused: Vec<(ProjectId, TakeId)>,
+    /// Where the next page begins; nothing after the last.
+    pub last: Option<(DateTime<Utc>, TakeId)>,
+}
+
+/// Of up to `limit` takes after a place, oldest first, those that no shot uses, and whose shot (or whose project,
+/// where the shot is gone) has not changed since `before`.
+pub async fn unused_since(
     pool: &PgPool,
+    after: Option<(DateTime<Utc>, TakeId)>,
     before: DateTime<Utc>,
-) -> Result<HashMap<ProjectId, Vec<TakeId>>, PostgresError> {
-    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
-        "SELECT t.project_id, t.id FROM takes t JOIN projects p ON p.id = t.project_id \
-         WHERE NOT t.was_used AND t.expired_at IS NULL AND t.created_at < $1 AND NOT p.deleted",
+    limit: usize,
+) -> Result<Unused, PostgresError> {
+    let rows: Vec<(Uuid, Uuid, DateTime<Utc>, bool)> = sqlx::query_as(
+        "SELECT t.project_id, t.id, t.created_at, \
+           NOT p.deleted AND coalesce(s.updated_at, p.updated_at) < $3 AND t.id::text <> ALL \
+             (ARRAY[coalesce(s.image->>'id', ''), coalesce(s.video->>'id', ''), coalesce(s.voice->>'id', '')]) \
+         FROM takes t JOIN projects p ON p.id = t.project_id LEFT JOIN shots s ON s.id = t.shot_id \
+         WHERE t.expired_at IS NULL AND t.created_at < $3 \
+           AND ($1::timestamptz IS NULL OR (t.created_at, t.id) > ($1, $2)) \
+         ORDER BY t.created_at, t.id LIMIT $4",
     )
+    .bind(after.map(|(at, _)| at))
+    .bind(after.map(|(_, id)| id.0))
     .bind(before)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .fetch_all(pool)
     .await
-    .map_err(PostgresError::during("list takes that nobody used"))?;
-    let mut takes: HashMap<ProjectId, Vec<TakeId>> = HashMap::new();
-    for (project, take) in rows {
-        takes.entry(ProjectId(project)).or_default().push(TakeId(take));
-    }
-    Ok(takes)
+    .map_err(PostgresError::during("list takes that no shot uses"))?;
+    let last = rows.last().map(|(_, take, at, _)| (*at, TakeId(*take)));
+    let unused = rows.into_iter().filter(|(.., is_unused)| *is_unused);
+    Ok(Unused {
+        unused: unused.map(|(project, take, ..)| (ProjectId(project), TakeId(take))).collect(),
+        last,
+    })
+}
+
+/// Those of these takes whose media is given up.
+pub async fn expired_among(pool: &PgPool, takes: &[TakeId]) -> Result<HashSet<TakeId>, PostgresError> {
+    let ids: Vec<Uuid> =
+        sqlx::query_scalar("SELECT id FROM takes WHERE id = ANY($1) AND expired_at IS NOT NULL")
+            .bind(takes.iter().map(|take| take.0).collect::<Vec<Uuid>>())
+            .fetch_all(pool)
+            .await
+            .map_err(PostgresError::during("look up expired takes"))?;
+    Ok(ids.into_iter().map(TakeId).collect())
 }
 
 /// What one take of a kind takes and costs, by what the newest ones did.

@@ -263,6 +263,17 @@ pub(crate) async fn load(pool: &PgPool, ids: &[TaskId]) -> Result<TaskRows, Post
     rows.iter().map(|row| from_json::<TaskRow>(row).map(|row| (row.id, row))).collect()
 }
 
+/// Whether a task is of a project that is given up for good.
+pub async fn is_given_up(pool: &PgPool, id: TaskId) -> Result<bool, PostgresError> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM tasks t JOIN projects p ON p.id = t.project_id WHERE t.id = $1 AND p.purged)",
+    )
+    .bind(id.0)
+    .fetch_one(pool)
+    .await
+    .map_err(PostgresError::during("look up whose a task is"))
+}
+
 /// One task.
 pub async fn find(pool: &PgPool, id: TaskId) -> Result<Option<TaskRow>, PostgresError> {
     Ok(load(pool, &[id]).await?.remove(&id))
@@ -359,19 +370,26 @@ pub async fn counts(
         .collect()
 }
 
-/// How far batches are: the share of their children that have succeeded, in per cent.
-pub async fn batch_progress(pool: &PgPool, batches: &[TaskId]) -> Result<HashMap<TaskId, u8>, PostgresError> {
+/// The children of batches, and where each stands.
+pub async fn children(
+    pool: &PgPool,
+    batches: &[TaskId],
+) -> Result<HashMap<TaskId, Vec<(TaskId, TaskStatus)>>, PostgresError> {
     if batches.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(Uuid, i64)> = sqlx::query_as(
-        "SELECT b.id, 100 * count(*) FILTER (WHERE c.status = 'finished') / count(*) \
+    let rows: Vec<(Uuid, Uuid, String)> = sqlx::query_as(
+        "SELECT b.id, c.id, to_json(c.status)::text \
          FROM tasks b CROSS JOIN LATERAL json_array_elements_text(b.children) AS child(id) \
-         JOIN tasks c ON c.id = child.id::uuid WHERE b.id = ANY($1) GROUP BY b.id",
+         JOIN tasks c ON c.id = child.id::uuid WHERE b.id = ANY($1)",
     )
     .bind(batches.iter().map(|id| id.0).collect::<Vec<Uuid>>())
     .fetch_all(pool)
     .await
-    .map_err(PostgresError::during("measure batches"))?;
-    Ok(rows.into_iter().map(|(id, percent)| (TaskId(id), u8::try_from(percent).unwrap_or(100))).collect())
+    .map_err(PostgresError::during("list the children of batches"))?;
+    let mut children: HashMap<TaskId, Vec<(TaskId, TaskStatus)>> = HashMap::new();
+    for (batch, child, status) in rows {
+        children.entry(TaskId(batch)).or_default().push((TaskId(child), from_json(&status)?));
+    }
+    Ok(children)
 }

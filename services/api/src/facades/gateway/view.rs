@@ -116,17 +116,10 @@ async fn takes(app: &App, row: &TaskRow, base: &Base) -> Result<Vec<Value>, Prob
     Ok(state.shots.iter().filter_map(shown).collect())
 }
 
-/// 0 to 100: of a batch, the share of its tasks that have ended; of a film that waits, that of its project.
+/// 0 to 100: of a film that waits, that of its project.
 async fn progress(app: &App, row: &TaskRow) -> Result<u8, Problem> {
-    if row.status == TaskStatus::Finished {
-        return Ok(100);
-    }
-    if row.children.is_some() {
-        let measured = tasks::batch_progress(&app.api.pool, &[row.id]).await?;
-        return Ok(measured.get(&row.id).copied().unwrap_or(0));
-    }
-    if row.status != TaskStatus::Blocked {
-        return Ok(0);
+    if row.status != TaskStatus::Blocked || row.children.is_some() {
+        return app.percent_of(row).await;
     }
     let project = projects::find(&app.api.pool, row.project_id).await?;
     let percent =

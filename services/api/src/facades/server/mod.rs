@@ -43,7 +43,10 @@ async fn health() -> Json<Value> {
 async fn project(State(app): State<Arc<App>>, Path(id): Path<ProjectId>, base: Base) -> Answer {
     let view = View::load(&app, id, &base).await?;
     let recent = match tasks::latest(&app.api.pool, id).await? {
-        Some(task) => view.task(&view::told(&app, task).await?),
+        Some(task) => {
+            let task = view::told(&app, task).await?;
+            view.task(&task, app.percent_of(&task).await?)
+        }
         None => json!({}),
     };
     Ok(Json(json!({ "project_detail": view.project(), "shots": view.shots(), "recent_task": recent })))

@@ -33,8 +33,10 @@ pub(in crate::facades) async fn task(app: &App, task: TaskId, base: &Base) -> Re
 /// The same of a task that was read already.
 pub(in crate::facades) async fn of_row(app: &App, row: TaskRow, base: &Base) -> Result<Value, Problem> {
     let row = told(app, row).await?;
-    let project = projects::find(&app.api.pool, row.project_id).await?.ok_or(ProjectError::NotFound)?;
-    Ok(View::of(app, project, base).await?.task(&row))
+    let project = projects::find(&app.api.pool, row.project_id).await?;
+    let project = project.filter(|project| !project.purged).ok_or(ProjectError::NotFound)?;
+    let percent = app.percent_of(&row).await?;
+    Ok(View::of(app, project, base).await?.task(&row, percent))
 }
 
 /// A batch is told with the parameters that its tasks have in common.
@@ -114,12 +116,13 @@ impl View {
         })
     }
 
-    pub(super) fn task(&self, row: &TaskRow) -> Value {
+    /// A task that is so far, in per cent.
+    pub(super) fn task(&self, row: &TaskRow, percent: u8) -> Value {
         let updated = row.finished_at.or(row.started_at).unwrap_or(row.created_at);
         let mut task = json!({
             "id": row.id, "projectId": row.project_id, "status": row.status,
             "type": if row.kind == Kind::Film { Kind::Video.task_type() } else { row.kind.task_type() },
-            "progress": if row.status == TaskStatus::Finished { 100 } else { 0 },
+            "progress": percent,
             "message": row.reason.as_deref().unwrap_or_default(),
             "parameters": self.parameters(row), "result": self.result(row),
             "error": row.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default(),

@@ -1,0 +1,51 @@
+//! `POST /v1/projects/{id}/purge`: give a project in the trash up for good, without waiting for its 30 days.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::ids::ProjectId;
+use domain::project::Command;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::caller::{Caller, etag};
+use crate::extract::{Json, Path};
+use crate::problem::Problem;
+
+/// There is nothing to say.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PurgeParameters)]
+pub(crate) struct Body {}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PurgedProject)]
+struct Purged {
+    id: ProjectId,
+    version: u64,
+    purged: bool,
+}
+
+/// 200 with the project's id and last version; again, the same. Its history stays for audits; media that no other
+/// project names is removed some days later.
+#[utoipa::path(
+    post, path = "/v1/projects/{project}/purge", tag = "projects", operation_id = "purgeProject",
+    summary = "Give a project in the trash up for good", params(Caller), request_body = Option<Body>,
+    responses(
+        (status = 200, description = "Nothing brings it back", body = Purged, headers(("ETag"))),
+        (status = 409, description = "not_purgeable"),
+    ),
+)]
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    Path(project): Path<ProjectId>,
+    caller: Caller,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
+    let command = Command::PurgeProject { early: true };
+    let receipt = app.execute(&caller, project, command, body.digest).await?.receipt;
+    let body = Purged { id: project, version: receipt.version, purged: true };
+    Ok(([etag(receipt.version)], axum::Json(body)).into_response())
+}
