@@ -216,6 +216,21 @@ async fn rendering_runs_the_whole_chain_in_the_way_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_chain_is_stopped_as_a_whole() {
+    let world = World::with_engine().await;
+    let http = Http::of(&world);
+    let asked = http.ok("POST", "/render", Some(json!({ "story": "A fox.", "scenes": 1 }))).await;
+    let job = format!("/v1/jobs/{}", asked["job_id"].as_str().unwrap());
+    assert_eq!(http.ok("GET", &job, None).await["status"], "blocked");
+    assert_eq!(http.ok("DELETE", &job, None).await["success"], true);
+    let project = project_of(&http, &asked["job_id"]).await;
+    let work = work_of(&http, &project).await;
+    assert!(work.len() == 4 && work.iter().all(|task| task["status"] == "cancelled"), "{work:?}");
+    assert_eq!(http.ok("DELETE", &job, None).await["success"], true, "once more is the same");
+    finish(world).await;
+}
+
+#[tokio::test]
 async fn errors_have_an_empty_job_a_code_and_a_sentence() {
     let (world, http) = at_work().await;
     let unknown = Uuid::now_v7();

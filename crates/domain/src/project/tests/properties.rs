@@ -10,8 +10,8 @@ use crate::asset::Asset;
 use crate::ids::{ProjectId, ShotId, TakeId, TaskId};
 use crate::job::{Kind, MadeWith, Output};
 use crate::project::{
-    ChildState, Command, EarlierTake, Event, ForkProject, Generate, Lifecycle, Only, Parameters, Project,
-    ProjectPatch, Shot, ShotPatch, Task, TaskState,
+    ChildState, Command, EarlierTake, Event, ForkProject, Generate, GivenShot, Lifecycle, Only, Parameters,
+    Project, ProjectPatch, Shot, ShotPatch, Task, TaskState,
 };
 use crate::settings::{Mood, OnMissing, Quality, Settings};
 
@@ -23,7 +23,9 @@ enum Step {
     Generate { shot: Index, kind: Kind, seed: Option<u32>, candidates: u32 },
     GenerateMany { kinds: Vec<Kind>, only: Only },
     RetryFailed,
-    Storyboard { force: bool, shot_count: Option<u32> },
+    Storyboard { force: bool, shot_count: Option<u32>, alone: bool },
+    Give { words: u8, kind: Kind },
+    Stop,
     Add { place: u32, words: u8, generate: bool },
     Remove(Index),
     Reverse,
@@ -105,8 +107,11 @@ fn bulk_steps() -> impl Strategy<Value = Step> {
 
 fn arranging_steps() -> impl Strategy<Value = Step> {
     prop_oneof![
-        2 => (any::<bool>(), prop::option::of(1..4_u32))
-            .prop_map(|(force, shot_count)| Step::Storyboard { force, shot_count }),
+        2 => (any::<bool>(), prop::option::of(1..4_u32), prop::bool::weighted(0.3))
+            .prop_map(|(force, shot_count, alone)| Step::Storyboard { force, shot_count, alone }),
+        1 => (0..3_u8, prop::sample::select(vec![Kind::Image, Kind::Tts]))
+            .prop_map(|(words, kind)| Step::Give { words, kind }),
+        1 => Just(Step::Stop),
         2 => (0..3_u32, 0..3_u8, any::<bool>())
             .prop_map(|(place, words, generate)| Step::Add { place, words, generate }),
         1 => any::<Index>().prop_map(Step::Remove),
@@ -196,10 +201,12 @@ impl History {
                 Command::Generate(Generate { kinds, shots: None, only, parameters: Parameters::default() })
             }
             Step::RetryFailed => Command::RetryFailed,
-            Step::Storyboard { force, shot_count } => {
-                Command::MakeStoryboard { force, shot_count, alone: false }
+            Step::Storyboard { force, shot_count, alone } => {
+                Command::MakeStoryboard { force, shot_count, alone }
             }
+            Step::Stop => Command::CancelWork,
             Step::Add { .. }
+            | Step::Give { .. }
             | Step::Remove(_)
             | Step::Reverse
             | Step::Choose { .. }
@@ -251,6 +258,14 @@ impl History {
                 let content =
                     ShotPatch { prompt: Some("A pier".to_owned()), ..shot_patch(&Edit::Narration(words)) };
                 Command::AddShot { place: Some(place), content, generate }
+            }
+            Step::Give { words, kind } => {
+                let content = shot_patch(&Edit::Narration(words));
+                let picture = (words > 1).then(|| asset("image", 901, "png"));
+                let shots = vec![GivenShot { name: None, content, picture }];
+                let (kinds, parameters) = (vec![kind], Parameters::default());
+                let takes = Generate { kinds, shots: None, only: Only::Missing, parameters };
+                Command::Together(vec![Command::GiveShots { shots }, Command::Generate(takes)])
             }
             Step::Remove(shot) => Command::RemoveShot { shot: self.shot(shot) },
             Step::Reverse => Command::OrderShots {

@@ -19,6 +19,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::SecondsFormat;
 use domain::ids::TaskId;
+use domain::job::Kind;
 use domain::project::Command;
 use futures::Stream;
 use futures::stream::unfold;
@@ -65,10 +66,13 @@ async fn result(State(app): State<Arc<App>>, Path(job): Path<TaskId>, base: Base
     made.map(|(_, made)| Json(made)).ok_or_else(none_yet)
 }
 
-/// A job that has ended is left as it is, and the answer says so.
+/// A job that has ended is left as it is, and the answer says so. An errand's film is its whole chain.
 async fn cancel(State(app): State<Arc<App>>, Path(task): Path<TaskId>, caller: Caller) -> Answer {
-    let project = app.task_row(task).await?.project_id;
-    match app.execute(&caller, project, Command::CancelTask { task }, NO_DIGEST).await {
+    let row = app.task_row(task).await?;
+    let project = app.project_row(row.project_id).await?;
+    let is_chain = row.kind == Kind::Film && row.status.is_open() && project.origin.is_some();
+    let command = if is_chain { Command::CancelWork } else { Command::CancelTask { task } };
+    match app.execute(&caller, project.id, command, NO_DIGEST).await {
         Ok(_) => {
             let at = app.now().to_rfc3339_opts(SecondsFormat::Secs, true);
             Ok(Json(json!({ "success": true, "deleteAT": at, "error": "" })))
