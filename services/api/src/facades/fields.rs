@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{FromRequest, Request};
+use domain::project::limits;
 use serde_json::{Map, Value, json};
 
 use crate::extract::{Json, Query};
@@ -53,16 +54,19 @@ impl Fields {
         self.value(name).and_then(Value::as_object).cloned().map(Self::of).unwrap_or_default()
     }
 
-    /// The objects of a list. A text in it stands for an object with this one field.
+    /// The objects of a list, as many as a project may have shots. A text in it stands for an object with this one
+    /// field.
     pub(super) fn list(&self, name: &str, field: &str) -> Result<Vec<Self>, Problem> {
-        let invalid =
-            || Problem::bad_request("invalid", format!("{name}: must be a list of objects, not empty"));
+        let most = limits::SHOTS as usize;
+        let words = format!("{name}: must be a list of 1 to {most} objects");
+        let invalid = || Problem::bad_request("invalid", words.clone());
         let entry = |value: &Value| match value {
             Value::Object(object) => Ok(Self::of(object.clone())),
             Value::String(text) => Ok(Self::of([(field.to_owned(), json!(text))])),
             _ => Err(invalid()),
         };
-        let entries = self.value(name).and_then(Value::as_array).filter(|list| !list.is_empty());
+        let entries =
+            self.value(name).and_then(Value::as_array).filter(|list| (1..=most).contains(&list.len()));
         entries.ok_or_else(invalid)?.iter().map(entry).collect()
     }
 
@@ -144,6 +148,30 @@ mod tests {
         for text in ["x", "-1", "1.5", "NaN", "1e99"] {
             assert_eq!(count(text).await.unwrap_err().status.as_u16(), 400, "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_list_has_objects_or_texts_that_stand_for_them() {
+        let scenes = read("/", r#"{"lines":["One.",{"Text":"Two.","scene_id":2}],"none":[],"wrong":[1]}"#)
+            .await
+            .unwrap();
+        let lines = scenes.list("lines", "text").unwrap();
+        let texts: Vec<_> = lines.iter().filter_map(|line| line.text(&["text"])).collect();
+        assert_eq!(texts, ["One.", "Two."]);
+        let long = Fields::of([("lines".to_owned(), json!(vec!["One."; 201]))]);
+        assert!(long.list("lines", "text").is_err());
+        for name in ["none", "wrong", "missing"] {
+            assert!(scenes.list(name, "text").is_err(), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_key_with_another_query_or_body_is_another_request() {
+        let digest = async |target: &str, body: &str| read(target, body).await.unwrap().digest;
+        let one = digest("/?a=1", r#"{"b":2}"#).await;
+        assert_eq!(one, digest("/?a=1", r#"{"b":2}"#).await);
+        assert_ne!(one, digest("/?a=2", r#"{"b":2}"#).await);
+        assert_ne!(one, digest("/?a=1", r#"{"b":3}"#).await);
     }
 
     #[tokio::test]

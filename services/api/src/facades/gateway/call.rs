@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use domain::ids::{ProjectId, TaskId};
 use domain::job::Kind;
-use domain::project::limits;
 use domain::project::{
     Command, CreateProject, Event, Generate, GivenShot, Lifecycle, Only, Origin, Parameters, Project,
     SceneName, StartErrand,
@@ -80,7 +79,8 @@ impl Call<'_> {
         shots: Vec<GivenShot>,
         (kind, parameters): (Kind, Parameters),
     ) -> Result<TaskId, Problem> {
-        let executed = self.errand(start, vec![give(shots)?, every(kind, parameters)]).await?;
+        let executed =
+            self.errand(start, vec![Command::GiveShots { shots }, every(kind, parameters)]).await?;
         self.app.batch_of(&executed).await
     }
 
@@ -91,7 +91,8 @@ impl Call<'_> {
         shot: GivenShot,
         (kind, parameters): (Kind, Parameters),
     ) -> Result<TaskId, Problem> {
-        let executed = self.errand(start, vec![give(vec![shot])?, every(kind, parameters)]).await?;
+        let given = Command::GiveShots { shots: vec![shot] };
+        let executed = self.errand(start, vec![given, every(kind, parameters)]).await?;
         let queued = |event: &Event| match event {
             Event::TaskQueued(task) if task.kind == kind => Some(task.task_id),
             _ => None,
@@ -111,14 +112,6 @@ pub(super) struct Start {
     pub(super) settings: Settings,
     /// How takes are made where nobody says otherwise.
     pub(super) usual: Parameters,
-}
-
-fn give(shots: Vec<GivenShot>) -> Result<Command, Problem> {
-    if shots.len() > limits::SHOTS as usize {
-        let detail = format!("at most {} scenes at once", limits::SHOTS);
-        return Err(Problem::bad_request("too_many_shots", detail));
-    }
-    Ok(Command::GiveShots { shots })
 }
 
 fn every(kind: Kind, parameters: Parameters) -> Command {
