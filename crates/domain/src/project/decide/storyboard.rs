@@ -38,6 +38,9 @@ impl Project {
             return Ok(events);
         }
         events.extend(self.in_the_way_of_storyboard(force));
+        if alone.is_some() {
+            events.extend(self.without_slots());
+        }
         let storyboard = TaskId(ids.next_uuid());
         events.extend(after.queued(storyboard, Kind::Storyboard, None, &parameters, 1));
         let others_waited = self.tasks.values().any(|task| task.slot.is_some());
@@ -54,6 +57,12 @@ impl Project {
             .filter(|(_, task)| in_the_way(task))
             .map(|(id, _)| TaskCancelled { task_id: id, reason: CancelReason::Superseded }.into())
             .collect()
+    }
+
+    /// Nothing is to follow: what waited for an earlier storyboard is not wanted any more.
+    fn without_slots(&self) -> impl Iterator<Item = Event> {
+        let waits = self.open_tasks().filter(|(_, task)| task.slot.is_some());
+        waits.map(|(id, _)| TaskCancelled { task_id: id, reason: CancelReason::Surplus }.into())
     }
 
     /// A picture and a voice for each place of a storyboard to come, so that their ids exist at once. Those

@@ -46,6 +46,15 @@ fn a_storyboard_alone_brings_shots_and_no_work() {
 }
 
 #[test]
+fn a_storyboard_alone_leaves_nothing_waiting_for_an_earlier_one() {
+    let mut told = Telling::created(Some(2), Settings::default());
+    told.when(make_storyboard(true));
+    assert_eq!(told.open_work(), ["storyboard pending"]);
+    told.finish_with(told.open(Kind::Storyboard, 0), storyboard(&["One.", "Two."]));
+    assert_eq!(told.open_work(), [""; 0]);
+}
+
+#[test]
 fn a_storyboard_needs_a_story() {
     let mut told = Telling::default();
     told.when(errand("", Parameters::default()));
