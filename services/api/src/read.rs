@@ -17,8 +17,10 @@ use crate::json::{Film, Project, ProjectSummary, Shot, Task};
 use crate::live::mean;
 use crate::problem::Problem;
 
-/// How long the read tables may take to have a version.
+/// How long the read tables may take to have a version that somebody asks for, and one that somebody just made: who
+/// was told to ask again might make it twice.
 const READ_PATIENCE: Duration = Duration::from_secs(2);
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 /// Pauses between looks, in milliseconds; the last one repeats.
 const PAUSES: [u64; 7] = [2, 3, 4, 6, 10, 16, 25];
 /// Reads of a project that changes meanwhile are done again so often.
@@ -58,17 +60,21 @@ impl App {
                 let detail = format!("the project has no version {version} yet; its newest is {newest}");
                 Err(Problem::unavailable("projection_behind", detail))
             }
-            _ => self.wait_until_read(id, version).await,
+            _ => self.wait_until(id, version, READ_PATIENCE).await,
         }
     }
 
-    /// Waits until the read tables have this version of a project, else 503 `projection_behind`.
+    /// Waits until the read tables have a version that was just made, else 503 `projection_behind`.
     pub(crate) async fn wait_until_read(&self, id: ProjectId, version: u64) -> Result<(), Problem> {
+        self.wait_until(id, version, WRITE_PATIENCE).await
+    }
+
+    async fn wait_until(&self, id: ProjectId, version: u64, patience: Duration) -> Result<(), Problem> {
         let started = Instant::now();
         let mut pauses = PAUSES.iter().copied();
         let mut pause = 0;
         while projects::version(&self.api.pool, id).await?.is_none_or(|read| read < version) {
-            if started.elapsed() >= READ_PATIENCE {
+            if started.elapsed() >= patience {
                 let detail = "the change is stored, but cannot be read yet; ask again in a moment";
                 return Err(Problem::unavailable("projection_behind", detail));
             }
