@@ -75,6 +75,41 @@ async fn a_key_begins_a_session_that_ends_with_it() {
 }
 
 #[tokio::test]
+async fn times_of_sessions_and_tickets_have_milliseconds_like_all_others() {
+    let server = Server::new().await;
+    let key = server.key("ada", Role::Editor).await;
+    let begin = server.ask("POST", "/v1/session", None, Some(json!({ "apiKey": key.text }))).await;
+    let path = server.project_of(&key.text).await;
+    let body = json!({ "projectId": path.rsplit('/').next() });
+    let ticket = server.ask("POST", "/v1/tickets", Some(&key.text), Some(body)).await;
+    for answer in [begin, ticket] {
+        let until = answer.body["expiresAt"].as_str().unwrap();
+        assert!(until.len() == "2026-11-21T10:00:00.000Z".len() && until.ends_with('Z'), "{until}");
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn an_address_that_shows_too_many_bad_keys_has_only_known_ones_looked_up() {
+    let server = Server::new().await;
+    let known = server.key("ada", Role::Viewer).await;
+    let status = async |key: &NewKey| server.ask("GET", "/v1/projects", Some(&key.text), None).await.status;
+    assert_eq!(status(&known).await, StatusCode::OK);
+    let mut refused = 0;
+    // The window slides meanwhile, and may let one through.
+    for _ in 0..5 {
+        let fresh = server.key("bob", Role::Viewer).await;
+        while status(&NewKey::new("guessed", "eve", Role::Admin, Clock::System.now())).await
+            == StatusCode::UNAUTHORIZED
+        {}
+        refused += u32::from(status(&fresh).await == StatusCode::TOO_MANY_REQUESTS);
+    }
+    assert!(refused > 0, "nobody looks whether it is a good one");
+    assert_eq!(status(&known).await, StatusCode::OK, "who is known is not shut out by that");
+    server.end().await;
+}
+
+#[tokio::test]
 async fn a_cookie_is_for_our_own_pages_alone() {
     let server = Server::new().await;
     let key = server.key("ada", Role::Editor).await;

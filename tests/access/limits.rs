@@ -49,6 +49,55 @@ async fn forged_credentials_cannot_be_tried_for_ever() {
 }
 
 #[tokio::test]
+async fn a_task_counts_for_itself_once_it_is_ones_own_and_made_up_ones_count_together() {
+    let few = Rates { reads: 6, writes: 2, polls: 3 };
+    let server = Server::with(|auth| AuthConfig { rates: few, ..auth }).await;
+    for (name, role) in [("eve", "viewer"), ("root", "admin")] {
+        let mut last = StatusCode::NOT_FOUND;
+        for _ in 0..7 {
+            let path = format!("/v1/tasks/{}", uuid::Uuid::now_v7());
+            last = server.ask("GET", &path, Some(&token(name, role)), None).await.status;
+        }
+        assert_eq!(last, StatusCode::TOO_MANY_REQUESTS, "{name}");
+    }
+    let ada = token("ada", "editor");
+    let body = json!({ "story": "One. Two.", "shotCount": 2 });
+    let project = server.ask("POST", "/v1/projects", Some(&ada), Some(body)).await.body;
+    let path = format!("/v1/projects/{}/tasks", project["id"].as_str().unwrap());
+    let tasks = server.ask("GET", &path, Some(&ada), None).await.body;
+    for task in tasks["items"].as_array().unwrap().iter().take(2) {
+        let poll = async || {
+            let path = format!("/v1/tasks/{}", task["id"].as_str().unwrap());
+            server.ask("GET", &path, Some(&ada), None).await.status
+        };
+        // The first look counts with all others, and the next three for the task.
+        for look in 0..4 {
+            assert_eq!(poll().await, StatusCode::OK, "{look}");
+        }
+        assert_eq!(poll().await, StatusCode::TOO_MANY_REQUESTS);
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn headers_of_more_than_64_kib_are_refused() {
+    let server = Server::new().await;
+    let ada = format!("Bearer {}", token("ada", "viewer"));
+    let ask = async |length: usize| {
+        let long = "x".repeat(length);
+        let headers = BTreeMap::from([("authorization", ada.as_str()), ("x-long", long.as_str())]);
+        server.send("GET", "/v1/projects", &headers, None).await
+    };
+    assert_eq!(ask(60_000).await.status, StatusCode::OK);
+    let refused = ask(100_000).await;
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &json!("headers_too_large"))
+    );
+    server.end().await;
+}
+
+#[tokio::test]
 async fn every_answer_tells_browsers_to_be_careful() {
     let server = Server::new().await;
     for path in ["/healthz", "/v1/projects", "/nowhere"] {

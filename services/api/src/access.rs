@@ -91,6 +91,11 @@ impl Access {
         Client::of(extensions, headers, &self.proxies)
     }
 
+    /// Whether pages of some other origin may have our answers.
+    pub(crate) fn has_origins(&self) -> bool {
+        !self.origins.is_empty()
+    }
+
     /// Whether many callers come from this address: a proxy's, or our own machine's, where one may run.
     pub(crate) fn speaks_for_many(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();

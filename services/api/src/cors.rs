@@ -21,22 +21,27 @@ const EXPOSED: &str = "content-disposition, content-range, etag, location, ratel
 /// For how long browsers need not ask again, in seconds.
 const MAX_AGE: &str = "600";
 
-/// A request from a page of another origin that is allowed; otherwise nothing.
+/// What a request means for pages of other origins.
 #[derive(Debug)]
-pub(crate) struct Crossing(Option<HeaderValue>);
+pub(crate) struct Crossing {
+    /// The origin of the page, if it is allowed.
+    allowed: Option<HeaderValue>,
+    /// Whether another origin may be answered otherwise, so that caches must not mix them up.
+    varies: bool,
+}
 
 impl Crossing {
     pub(crate) fn of(access: &Access, request: &Request) -> Self {
         let origin = request.headers().get(ORIGIN);
         let allowed = origin.filter(|_| access.check(request.uri(), request.headers()).is_ok());
-        Self(allowed.cloned())
+        Self { allowed: allowed.cloned(), varies: access.has_origins() }
     }
 
     /// The answer to a browser that asks what it may ask.
     pub(crate) fn preflight(&self, request: &Request) -> Option<Response> {
         let asks = request.method() == Method::OPTIONS
             && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        if !asks || self.0.is_none() {
+        if !asks || self.allowed.is_none() {
             return None;
         }
         let headers = [
@@ -49,9 +54,38 @@ impl Crossing {
 
     /// Tells the browser that the page may have the answer.
     pub(crate) fn tell(self, headers: &mut HeaderMap) {
-        let Some(origin) = self.0 else { return };
+        if self.varies || self.allowed.is_some() {
+            headers.append(VARY, HeaderValue::from_static("origin"));
+        }
+        let Some(origin) = self.allowed else { return };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
-        headers.append(VARY, HeaderValue::from_static("origin"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(access: &Access, origin: Option<&str>) -> HeaderMap {
+        let request = Request::get("/media/image/0.png").header("host", "localhost");
+        let request = origin.into_iter().fold(request, |request, origin| request.header(ORIGIN, origin));
+        let mut headers = HeaderMap::new();
+        Crossing::of(access, &request.body(Body::empty()).unwrap()).tell(&mut headers);
+        headers
+    }
+
+    #[test]
+    fn caches_tell_origins_apart_as_soon_as_one_is_allowed_whoever_asked_first() {
+        let access = Access::new(&[], &["https://studio.example".to_owned()]).unwrap();
+        for origin in [None, Some("https://studio.example"), Some("https://evil.example")] {
+            assert_eq!(told(&access, origin)[VARY], "origin", "{origin:?}");
+        }
+        assert_eq!(
+            told(&access, Some("https://studio.example"))[ACCESS_CONTROL_ALLOW_ORIGIN],
+            "https://studio.example"
+        );
+        assert!(told(&access, Some("https://evil.example")).get(ACCESS_CONTROL_ALLOW_ORIGIN).is_none());
+        assert!(told(&Access::default(), None).get(VARY).is_none(), "nobody else may ask at all");
     }
 }

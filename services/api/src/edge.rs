@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -25,6 +25,8 @@ use crate::{App, auth, cors, headers};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The same for an archive, which may be large; between its pieces there is less.
 const IMPORT_PATIENCE: Duration = Duration::from_secs(3_600);
+/// Largest headers of a request, in bytes as they are sent.
+const HEADERS: usize = 64 * 1024;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost layer of the router.
@@ -39,6 +41,7 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, mut request: Request, nex
     let client = app.api.access.client(request.extensions(), request.headers());
     let crossing = cors::Crossing::of(&app.api.access, &request);
     let answered = match crossing.preflight(&request) {
+        _ if bytes_of(request.headers()) > HEADERS => too_large().into_response(),
         Some(allowed) => allowed,
         None => enter(&app, request, next, client).await,
     };
@@ -57,6 +60,16 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, mut request: Request, nex
         "answered"
     );
     response
+}
+
+/// Bytes of headers, each with a colon, a space and the end of its line.
+fn bytes_of(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+}
+
+fn too_large() -> Problem {
+    let detail = format!("the headers must have at most {HEADERS} bytes");
+    Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail)
 }
 
 /// Answers whom the guard lets in.

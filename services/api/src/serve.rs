@@ -29,8 +29,8 @@ pub(crate) const CONNECTIONS: usize = 4_096;
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Time for a client to take anything of what it is sent: a download, or a stream of events.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
-/// Largest head of a request, in bytes.
-const HEAD_LIMIT: usize = 64 * 1024;
+/// Bytes of a connection that are kept until they are understood; [`crate::edge`] bounds a request's headers.
+const BUFFER: usize = 64 * 1024;
 /// Time for connections and streams to end at a shutdown.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The listener is broken when it fails so often in a row.
@@ -202,7 +202,7 @@ async fn converse(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
-        .max_buf_size(HEAD_LIMIT)
+        .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);

@@ -8,10 +8,10 @@ use crate::problem::Problem;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The cookie of a session, over a connection that can be read on its way (loopback).
-pub(super) const COOKIE_NAME: &str = "storytovideo_session";
+const COOKIE_NAME: &str = "storytovideo_session";
 /// The same over one that cannot: browsers take a cookie of this name from this host's pages only
 /// (RFC 6265bis, 4.1.3.2).
-pub(super) const SECURE_COOKIE_NAME: &str = "__Host-storytovideo_session";
+const SECURE_COOKIE_NAME: &str = "__Host-storytovideo_session";
 
 /// An API key that stood first in the path; put beside the request by whoever cut it off.
 #[derive(Debug, Clone)]
@@ -59,6 +59,7 @@ pub(super) fn shown(
     headers: &HeaderMap,
     path_key: Option<&PathKey>,
     ticket: Option<&QueryTicket>,
+    secure: bool,
 ) -> Result<Credential, Problem> {
     if headers.contains_key(AUTHORIZATION) {
         return bearer(headers);
@@ -75,7 +76,7 @@ pub(super) fn shown(
         let refused = || bad("a ticket is for looking only");
         return if looks { Ok(Credential::Ticket(ticket.clone())) } else { Err(refused()) };
     }
-    Ok(cookie(headers).map_or(Credential::None, Credential::Cookie))
+    Ok(cookie(headers, secure).map_or(Credential::None, Credential::Cookie))
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Credential, Problem> {
@@ -92,10 +93,16 @@ fn bearer(headers: &HeaderMap) -> Result<Credential, Problem> {
     Ok(if token.starts_with(PREFIX) { Credential::ApiKey(token) } else { Credential::Token(token) })
 }
 
-fn cookie(headers: &HeaderMap) -> Option<String> {
+/// The name of the cookie of a session over such a connection. Any page of our host, also one that was read and
+/// changed on its way, can set a cookie of the plain name, so over a secure connection that one says nothing.
+pub(super) fn cookie_name(secure: bool) -> &'static str {
+    if secure { SECURE_COOKIE_NAME } else { COOKIE_NAME }
+}
+
+fn cookie(headers: &HeaderMap, secure: bool) -> Option<String> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut ours = pairs.filter(|(name, _)| [COOKIE_NAME, SECURE_COOKIE_NAME].contains(name));
+    let mut ours = pairs.filter(|(name, _)| *name == cookie_name(secure));
     ours.next().map(|(_, value)| value.to_owned())
 }
 
@@ -104,12 +111,16 @@ mod tests {
     use super::*;
 
     fn show(headers: &[(&str, &str)], ticket: Option<&str>) -> Result<Credential, u16> {
+        show_over(false, headers, ticket)
+    }
+
+    fn show_over(secure: bool, headers: &[(&str, &str)], ticket: Option<&str>) -> Result<Credential, u16> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         let ticket = ticket.map(|ticket| QueryTicket(ticket.to_owned()));
-        shown(&Method::GET, &map, None, ticket.as_ref()).map_err(|problem| problem.status.as_u16())
+        shown(&Method::GET, &map, None, ticket.as_ref(), secure).map_err(|problem| problem.status.as_u16())
     }
 
     #[test]
@@ -133,9 +144,19 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_counts_by_the_name_that_belongs_to_its_connection() {
+        let both = ("cookie", "storytovideo_session=plain; __Host-storytovideo_session=safe");
+        let shown = |secure, header| show_over(secure, &[header], None);
+        assert_eq!(shown(true, both), Ok(Credential::Cookie("safe".to_owned())));
+        assert_eq!(shown(false, both), Ok(Credential::Cookie("plain".to_owned())));
+        assert_eq!(shown(true, ("cookie", "storytovideo_session=plain")), Ok(Credential::None));
+        assert_eq!(shown(false, ("cookie", "__Host-storytovideo_session=safe")), Ok(Credential::None));
+    }
+
+    #[test]
     fn a_ticket_is_for_looking_only() {
         let ticket = QueryTicket("t".to_owned());
-        let shown = shown(&Method::POST, &HeaderMap::new(), None, Some(&ticket));
+        let shown = shown(&Method::POST, &HeaderMap::new(), None, Some(&ticket), false);
         assert_eq!(shown.unwrap_err().status, StatusCode::UNAUTHORIZED);
     }
 }

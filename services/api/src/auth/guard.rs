@@ -8,6 +8,7 @@ use axum::http::header::{HeaderMap, ORIGIN, RETRY_AFTER, UPGRADE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use chrono::{DateTime, Utc};
+use domain::ids::TaskId;
 
 use super::credentials::{self, PathKey, QueryTicket};
 use super::identity::{Identity, Role};
@@ -85,10 +86,17 @@ async fn examine_known(
         // A path without a route.
         None => Ok(None),
     };
-    let verdict =
-        app.auth.count(identity, &parts.method, asked.as_ref().ok().copied().flatten(), app.now())?;
+    let polled = match asked {
+        Ok(Some(Asked::Task(task))) if is_look(&parts.method) => Some(task),
+        _ => None,
+    };
+    // A task has a window of its own once it is known to be there: ids can be made up without end.
+    let known = polled.filter(|task| app.auth.ownership.is_known_to(identity, Asked::Task(*task)));
+    let verdict = app.auth.count(identity, &parts.method, known, app.now())?;
     if identity.role() < Role::Admin {
         check_ownership(app, identity, asked?, need).await?;
+    } else if let (Some(task), None) = (polled, known) {
+        app.auth.ownership.learn(Asked::Task(task)).await?;
     }
     Ok(verdict)
 }
@@ -119,7 +127,7 @@ async fn identify(
     ticket: Option<&QueryTicket>,
 ) -> Result<Identity, Problem> {
     let path_key = parts.extensions.remove::<PathKey>();
-    let shown = credentials::shown(&parts.method, &parts.headers, path_key.as_ref(), ticket);
+    let shown = credentials::shown(&parts.method, &parts.headers, path_key.as_ref(), ticket, client.secure);
     let identified = match shown {
         Ok(credential) => app.auth.identify(&credential, client).await,
         Err(problem) => Err(problem),
@@ -174,22 +182,21 @@ fn is_look(method: &Method) -> bool {
 }
 
 impl Auth {
-    /// One more request of this caller.
+    /// One more request of this caller; `polled` is a task that it looks at and may see.
     fn count(
         &self,
         identity: &Identity,
         method: &Method,
-        asked: Option<Asked>,
+        polled: Option<TaskId>,
         at: DateTime<Utc>,
     ) -> Result<Verdict, Problem> {
         let caller = identity.subject().unwrap_or_default().into();
-        let key = match asked {
-            Some(Asked::Task(task)) if is_look(method) => {
-                Key { class: Class::Poll, caller, task: Some(task) }
-            }
-            _ if is_look(method) => Key { class: Class::Read, caller, task: None },
-            _ => Key { class: Class::Write, caller, task: None },
+        let class = match polled {
+            Some(_) => Class::Poll,
+            None if is_look(method) => Class::Read,
+            None => Class::Write,
         };
+        let key = Key { class, caller, task: polled };
         let verdict = self.windows.count(key, at);
         if verdict.allowed { Ok(verdict) } else { Err(too_many(verdict)) }
     }
@@ -201,15 +208,24 @@ impl Auth {
         if verdict.allowed { Ok(()) } else { Err(too_many(verdict)) }
     }
 
+    /// Refuses to look anything up for an address that was refused too often.
+    pub(super) fn check_refusals(&self, client: Client) -> Result<(), Problem> {
+        let verdict = self.windows.look(&refusals_of(client), self.clock.now());
+        if verdict.allowed { Ok(()) } else { Err(too_many(verdict)) }
+    }
+
     /// A refusal of credentials, unless the address was given too many of them.
     fn refusal(&self, problem: Problem, client: Client, at: DateTime<Utc>) -> Problem {
         if problem.status != StatusCode::UNAUTHORIZED {
             return problem;
         }
-        let key = Key { class: Class::Refusal, caller: name_of(client.address).into(), task: None };
-        let verdict = self.windows.count(key, at);
+        let verdict = self.windows.count(refusals_of(client), at);
         if verdict.allowed { problem } else { too_many(verdict) }
     }
+}
+
+fn refusals_of(client: Client) -> Key {
+    Key { class: Class::Refusal, caller: name_of(client.address).into(), task: None }
 }
 
 fn name_of(address: Option<IpAddr>) -> String {

@@ -2,12 +2,15 @@
 //! many or so often.
 
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use super::bearer::TokenError;
 
@@ -38,6 +41,13 @@ pub(super) enum JwksError {
 /// An issuer's keys.
 #[derive(Debug)]
 pub(super) struct Jwks {
+    issuer: Arc<Issuer>,
+    /// Fetches go on when whoever began one has gone, so that nobody can keep them from their end.
+    fetches: TaskTracker,
+}
+
+#[derive(Debug)]
+struct Issuer {
     url: reqwest::Url,
     client: reqwest::Client,
     known: Mutex<Known>,
@@ -47,8 +57,12 @@ pub(super) struct Jwks {
 struct Known {
     keys: Vec<Jwk>,
     fetched: Option<Instant>,
-    tried: Option<Instant>,
+    /// The last attempt to fetch them, which may be under way.
+    tried: Option<(Instant, Attempt)>,
 }
+
+/// Ends when the attempt has, well or not.
+type Attempt = Shared<BoxFuture<'static, ()>>;
 
 impl Jwks {
     /// Keys from an address; nothing is fetched yet.
@@ -62,34 +76,70 @@ impl Jwks {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(JwksError::Client)?;
-        Ok(Self { url, client, known: Mutex::default() })
+        let issuer = Arc::new(Issuer { url, client, known: Mutex::default() });
+        Ok(Self { issuer, fetches: TaskTracker::new() })
     }
 
-    /// The key that a token names. Whoever waits here waits for one fetch at most.
+    /// The key that a token names. Whoever names a known one waits for nothing, others for one fetch at most.
     pub(super) async fn key(
         &self,
         id: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<DecodingKey, TokenError> {
-        let mut known = self.known.lock().await;
-        let is_within = |since: Option<Instant>, time: Duration| since.is_some_and(|at| at.elapsed() < time);
-        let found = find(&known.keys, id, algorithm).is_some();
-        let wanted = !found || !is_within(known.fetched, FRESH);
-        if wanted && !is_within(known.tried, PAUSE) {
-            known.tried = Some(Instant::now());
-            match self.fetch().await {
-                Ok(keys) => {
-                    known.keys = keys;
-                    known.fetched = Some(Instant::now());
-                }
-                Err(error) => tracing::warn!(%error, "the issuer's keys cannot be fetched"),
+        let (found, is_fresh) = {
+            let known = self.issuer.known();
+            (known.is_within(STALE) && find(&known.keys, id, algorithm).is_some(), known.is_within(FRESH))
+        };
+        if !found || !is_fresh {
+            let attempt = self.attempt();
+            if !found {
+                attempt.await;
             }
         }
-        if !is_within(known.fetched, STALE) {
+        let known = self.issuer.known();
+        if !known.is_within(STALE) {
             return Err(TokenError::IssuerSilent);
         }
         let key = find(&known.keys, id, algorithm).ok_or(TokenError::Invalid)?;
         DecodingKey::from_jwk(key).map_err(|_| TokenError::Invalid)
+    }
+
+    /// The attempt that was begun lately, or a new one.
+    fn attempt(&self) -> Attempt {
+        let mut known = self.issuer.known();
+        if let Some((at, attempt)) = &known.tried
+            && at.elapsed() < PAUSE
+        {
+            return attempt.clone();
+        }
+        let fetching = self.fetches.spawn(self.issuer.clone().renew());
+        let attempt = fetching.map(drop).boxed().shared();
+        known.tried = Some((Instant::now(), attempt.clone()));
+        attempt
+    }
+}
+
+impl Known {
+    /// Whether the keys were fetched so short a time ago.
+    fn is_within(&self, time: Duration) -> bool {
+        self.fetched.is_some_and(|at| at.elapsed() < time)
+    }
+}
+
+impl Issuer {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn renew(self: Arc<Self>) {
+        match self.fetch().await {
+            Ok(keys) => {
+                let mut known = self.known();
+                known.keys = keys;
+                known.fetched = Some(Instant::now());
+            }
+            Err(error) => tracing::warn!(%error, "the issuer's keys cannot be fetched"),
+        }
     }
 
     async fn fetch(&self) -> Result<Vec<Jwk>, FetchError> {
@@ -178,6 +228,41 @@ mod tests {
             { "kty": "RSA", "kid": "b", "n": "AQAB", "e": "AQAB" },
         ]);
         assert!(find(&keys(two), None, Algorithm::RS256).is_none());
+    }
+
+    /// Tells its keys once, and then takes questions and never answers them.
+    async fn answer_once(listener: tokio::net::TcpListener, set: Value) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (mut first, _) = listener.accept().await.unwrap();
+        let _ = first.read(&mut [0; 4_096]).await.unwrap();
+        let body = set.to_string();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        first.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        let mut silent = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            silent.push(stream);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_names_a_known_key_does_not_wait_for_those_who_name_others() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let jwks = Jwks::new(&format!("http://{}/keys", listener.local_addr().unwrap())).unwrap();
+        let set = json!({ "keys": [{ "kty": "RSA", "kid": "r", "n": "AQAB", "e": "AQAB" }] });
+        let asking = async {
+            assert!(jwks.key(Some("r"), Algorithm::RS256).await.is_ok());
+            tokio::time::pause();
+            tokio::time::advance(PAUSE).await;
+            tokio::time::resume();
+            let mut stranger = std::pin::pin!(jwks.key(Some("x"), Algorithm::RS256));
+            assert!(futures::poll!(stranger.as_mut()).is_pending(), "the issuer is asked, and silent");
+            let known = jwks.key(Some("r"), Algorithm::RS256).now_or_never();
+            assert!(known.expect("without waiting").is_ok());
+        };
+        tokio::select! {
+            () = answer_once(listener, set) => unreachable!("it listens for ever"),
+            () = asking => {}
+        }
     }
 
     #[test]

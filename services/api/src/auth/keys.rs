@@ -79,7 +79,8 @@ impl Shown {
 /// Looks keys up, and remembers them for a moment.
 #[derive(Debug)]
 pub(super) struct Keys {
-    remembered: Mutex<lru::LruCache<Uuid, (Option<ApiKeyRow>, Instant)>>,
+    /// Those that were made, also when they are revoked: ids can be made up without end.
+    remembered: Mutex<lru::LruCache<Uuid, (ApiKeyRow, Instant)>>,
 }
 
 impl Keys {
@@ -101,6 +102,12 @@ impl Keys {
         Ok(genuine.and_then(|row| identity(&row)).map(|identity| (shown.id, identity)))
     }
 
+    /// Whether it takes a look to tell that there was never such a key.
+    pub(super) fn is_unheard_of(&self, text: &str) -> bool {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        Shown::parse(text).is_some_and(|shown| !remembered.contains(&shown.id))
+    }
+
     /// Whom a key of this id stands for, unless it is revoked.
     pub(super) async fn holder(&self, pool: &PgPool, id: Uuid) -> Result<Option<Identity>, PostgresError> {
         Ok(self.row(pool, id).await?.as_ref().and_then(identity))
@@ -109,11 +116,13 @@ impl Keys {
     async fn row(&self, pool: &PgPool, id: Uuid) -> Result<Option<ApiKeyRow>, PostgresError> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         if let Some((row, _)) = remembered.filter(|(_, at)| at.elapsed() < MEMORY) {
-            return Ok(row);
+            return Ok(Some(row));
         }
         let row = access::key(pool, id).await?;
-        let remembered = (row.clone(), Instant::now());
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).put(id, remembered);
+        if let Some(row) = &row {
+            let remembered = (row.clone(), Instant::now());
+            self.remembered.lock().unwrap_or_else(PoisonError::into_inner).put(id, remembered);
+        }
         Ok(row)
     }
 }

@@ -53,6 +53,8 @@ pub(crate) use signing::Signing;
 const SIGNING_KEY: &str = "root";
 /// How often it is looked whether a key was made, while authentication is off.
 const LOOK: Duration = Duration::from_secs(2);
+/// Shortest secret, in bytes: a key of HS256 is as long as its hash (RFC 7518, 3.2).
+const SECRET: usize = 32;
 /// Longest session, and that of a browser: a working day.
 const SESSION: Duration = Duration::from_secs(8 * 60 * 60);
 
@@ -109,10 +111,10 @@ impl AuthConfig {
 
     /// Whether it makes sense.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if self.jwt_secret.as_deref().is_some_and(|secret| secret.len() < 16) {
+        if self.jwt_secret.as_deref().is_some_and(|secret| secret.len() < SECRET) {
             return Err(ConfigError::Secret("auth.jwt_secret"));
         }
-        if self.signing_key.as_deref().is_some_and(|key| key.len() < 32) {
+        if self.signing_key.as_deref().is_some_and(|key| key.len() < SECRET) {
             return Err(ConfigError::Secret("auth.signing_key"));
         }
         if self.webhook_secret.as_deref().is_some_and(|secret| secret.len() < 16) {
@@ -208,7 +210,7 @@ impl Auth {
     /// Who shows this.
     async fn identify(&self, credential: &Credential, client: Client) -> Result<Identity, Problem> {
         match credential {
-            Credential::ApiKey(key) => Ok(self.key_holder(key).await?.1),
+            Credential::ApiKey(key) => Ok(self.key_holder(key, client).await?.1),
             Credential::Token(token) if is_session(token) => self.session_holder(token).await,
             Credential::Token(token) => match self.verifier.identify(token).await {
                 Ok(identity) => Ok(identity),
@@ -228,7 +230,10 @@ impl Auth {
     }
 
     /// Who shows this API key, and the key's id.
-    async fn key_holder(&self, key: &str) -> Result<(Uuid, Identity), Problem> {
+    async fn key_holder(&self, key: &str, client: Client) -> Result<(Uuid, Identity), Problem> {
+        if self.keys.is_unheard_of(key) {
+            self.check_refusals(client)?;
+        }
         let found = self.keys.identify(&self.pool, key).await?;
         found.ok_or_else(|| credentials::bad("the API key is unknown or revoked"))
     }
@@ -251,8 +256,9 @@ impl Auth {
     pub(crate) async fn begin_session(
         &self,
         key: &str,
+        client: Client,
     ) -> Result<(String, DateTime<Utc>, Identity), Problem> {
-        let (id, identity) = self.key_holder(key).await?;
+        let (id, identity) = self.key_holder(key, client).await?;
         let until = self.clock.now() + self.config.session;
         let token = self.signing().await?.session(&Session { key: id, exp: seconds(until) });
         let token = token.map_err(|error| Problem::internal(error.to_string()))?;
@@ -267,4 +273,18 @@ impl Auth {
 
 fn is_session(token: &str) -> bool {
     jsonwebtoken::decode_header(token).is_ok_and(|header| header.typ.as_deref() == Some(signing::SESSION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_has_as_many_bytes_as_what_it_signs_with() {
+        let of = |length: usize| AuthConfig { jwt_secret: Some("x".repeat(length)), ..AuthConfig::default() };
+        assert!(of(32).check().is_ok());
+        for length in [0, 16, 31] {
+            assert!(matches!(of(length).check(), Err(ConfigError::Secret("auth.jwt_secret"))), "{length}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use super::identity::Identity;
 use super::policy::{Named, named};
 use crate::problem::Problem;
 
-/// Things whose owner is remembered. It never changes.
+/// Things whose owner is remembered. Once there is one it never changes.
 const REMEMBERED: usize = 32_768;
 
 /// What a request is about.
@@ -59,8 +59,8 @@ fn id_of<T: FromStr>(text: &str, asked: impl FnOnce(T) -> Asked) -> Result<Asked
     text.parse().map(asked).map_err(|_| Problem::no_such_address())
 }
 
-/// A project with whom it belongs to.
-type Owned = (ProjectId, Arc<str>);
+/// A project with whom it belongs to; with nobody, as far as is known yet.
+type Owned = (ProjectId, Option<Arc<str>>);
 
 /// Knows whom things belong to.
 #[derive(Debug)]
@@ -80,21 +80,33 @@ impl Ownership {
         if identity.only().is_none() && identity.owners() == Owners::All {
             return Ok(true);
         }
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&asked).cloned();
-        if let Some((project, owner)) = remembered {
-            return Ok(identity.may_see(project, Some(&owner)));
-        }
+        let owned = match self.recall(asked) {
+            Some(owned @ (_, Some(_))) => Some(owned),
+            _ => self.learn(asked).await?,
+        };
+        Ok(owned.is_some_and(|(project, owner)| identity.may_see(project, owner.as_deref())))
+    }
+
+    /// Whether it is known, without a look, that this is there and the caller may know of it.
+    pub(super) fn is_known_to(&self, identity: &Identity, asked: Asked) -> bool {
+        self.recall(asked).is_some_and(|(project, owner)| identity.may_see(project, owner.as_deref()))
+    }
+
+    fn recall(&self, asked: Asked) -> Option<Owned> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&asked).cloned()
+    }
+
+    /// Looks up whom this belongs to, and remembers it if it is there.
+    pub(super) async fn learn(&self, asked: Asked) -> Result<Option<Owned>, Problem> {
         let found = match asked {
             Asked::Project(id) => access::owner_of_project(&self.pool, id).await?,
             Asked::Task(id) => access::owner_of_task(&self.pool, id).await?,
             Asked::Shot(id) => access::owner_of_shot(&self.pool, id).await?,
         };
-        let Some((project, owner)) = found else { return Ok(false) };
-        if let Some(owner) = &owner {
-            let owned = (project, owner.as_str().into());
-            self.remembered.lock().unwrap_or_else(PoisonError::into_inner).put(asked, owned);
-        }
-        Ok(identity.may_see(project, owner.as_deref()))
+        let Some((project, owner)) = found else { return Ok(None) };
+        let owned = (project, owner.map(Arc::from));
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).put(asked, owned.clone());
+        Ok(Some(owned))
     }
 }
 

@@ -88,23 +88,44 @@ impl Windows {
 
     /// Counts a request, unless it is beyond the limit.
     pub(super) fn count(&self, key: Key, at: DateTime<Utc>) -> Verdict {
-        let limit = match key.class {
+        let (limit, (minute, elapsed)) = (self.limit(key.class), minute_of(at));
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = kept.get_or_insert_mut(key, || Window::new(minute));
+        window.move_to(minute);
+        window.ask(limit, elapsed)
+    }
+
+    /// What [`Self::count`] would say, without counting.
+    pub(super) fn look(&self, key: &Key, at: DateTime<Utc>) -> Verdict {
+        let (minute, elapsed) = minute_of(at);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied();
+        let mut window = kept.unwrap_or(Window::new(minute));
+        window.move_to(minute);
+        window.ask(self.limit(key.class), elapsed)
+    }
+
+    fn limit(&self, class: Class) -> u32 {
+        match class {
             Class::Read => self.rates.reads,
             Class::Write => self.rates.writes,
             Class::Poll => self.rates.polls,
             Class::Session => SESSIONS,
             Class::Refusal => REFUSALS,
-        };
-        let millis = at.timestamp_millis();
-        let (minute, elapsed) = (millis.div_euclid(WINDOW), millis.rem_euclid(WINDOW));
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = kept.get_or_insert_mut(key, || Window { minute, now: 0, before: 0 });
-        window.move_to(minute);
-        window.ask(limit, u64::try_from(elapsed).unwrap_or(0))
+        }
     }
 }
 
+/// Which minute it is, and how many milliseconds of it have passed.
+fn minute_of(at: DateTime<Utc>) -> (i64, u64) {
+    let millis = at.timestamp_millis();
+    (millis.div_euclid(WINDOW), millis.rem_euclid(WINDOW).unsigned_abs())
+}
+
 impl Window {
+    fn new(minute: i64) -> Self {
+        Self { minute, now: 0, before: 0 }
+    }
+
     fn move_to(&mut self, minute: i64) {
         match minute - self.minute {
             0 => {}
@@ -170,6 +191,19 @@ mod tests {
         assert_eq!(ask(31.0), Verdict { allowed: false, limit: 2, remaining: 0, reset: 29 });
         assert!(!ask(60.0).allowed, "the minute before still counts");
         assert!(ask(180.0).allowed);
+    }
+
+    #[test]
+    fn a_look_tells_the_same_and_counts_nothing() {
+        let windows = windows();
+        let writes = || key("ada", Class::Write, None);
+        for _ in 0..10 {
+            assert!(windows.look(&writes(), at(0.0)).allowed);
+        }
+        while windows.count(writes(), at(1.0)).allowed {}
+        assert!(!windows.look(&writes(), at(30.0)).allowed);
+        assert!(windows.look(&writes(), at(180.0)).allowed);
+        assert!(windows.look(&key("bob", Class::Write, None), at(1.0)).allowed);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderValue, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use infra::postgres::tail::rfc3339_millis;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -35,6 +36,7 @@ pub(crate) struct Session {
     /// For `Authorization: Bearer`.
     token: String,
     /// When it ends.
+    #[serde(serialize_with = "rfc3339_millis")]
     expires_at: DateTime<Utc>,
     /// Whom it stands for.
     subject: Option<String>,
@@ -61,7 +63,7 @@ pub(crate) async fn post(
 ) -> Result<Response, Problem> {
     let Body { api_key, cookie: wants_cookie } = body.value;
     let key = api_key.or_else(|| bearer(&headers)).unwrap_or_default();
-    let (token, until, identity) = app.auth.begin_session(&key).await?;
+    let (token, until, identity) = app.auth.begin_session(&key, client).await?;
     let session = Session {
         token: token.clone(),
         expires_at: until,

@@ -6,6 +6,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use domain::ids::ProjectId;
 use domain::project::ProjectError;
+use infra::postgres::tail::rfc3339_millis;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -30,6 +31,7 @@ pub(crate) struct Ticket {
     ticket: String,
     /// When it opens nothing any more; what it opened stays open for as long as the
     /// credentials that it was got with are good.
+    #[serde(serialize_with = "rfc3339_millis")]
     expires_at: DateTime<Utc>,
 }
 

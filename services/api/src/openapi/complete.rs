@@ -171,7 +171,7 @@ fn common_errors(path: &str, request: &Request<'_>) -> Errors {
     let reads_tables = path.starts_with("/v1/") || path.contains("{project}");
     let waits = request.has("minVersion") || request.has(IF_MATCH);
     let open = matches!(path, "/healthz" | "/readyz");
-    let rules: [(bool, u16, &str); 25] = [
+    let rules: [(bool, u16, &str); 26] = [
         (true, 400, "host_unclear"),
         (request.has_query(), 400, "invalid_query"),
         (request.has("minVersion"), 400, "invalid_min_version"),
@@ -196,6 +196,7 @@ fn common_errors(path: &str, request: &Request<'_>) -> Errors {
         (request.body, 415, "unsupported_media_type"),
         (true, 421, "host_not_allowed"),
         (request.body, 422, "invalid"),
+        (true, 431, "headers_too_large"),
         (true, 500, "internal"),
     ];
     let unavailable = [
