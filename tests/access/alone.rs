@@ -78,6 +78,47 @@ async fn every_refusal_is_a_line_of_the_audit_without_what_was_shown() {
 }
 
 #[tokio::test]
+async fn refusals_of_handlers_are_lines_of_the_audit_too() {
+    let world = World::new().await;
+    let (role, address, key) = alone(&world).await;
+    let send = async |method_and_path: &str, key: &str, body: &str| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!(
+            "{method_and_path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read(stream).await
+    };
+    let nobodys = "01900000-0000-7000-8000-000000000001";
+    let project = format!("{{\"projectId\":\"{nobodys}\"}}");
+    let webhook = format!("{{\"url\":\"https://films.example/\",\"projectId\":\"{nobodys}\"}}");
+    for (what, shown, body, status) in [
+        ("POST /v1/session", "stv_1_2", "{}", "401"),
+        ("POST /v1/tickets", &key, &project, "404"),
+        ("POST /v1/webhooks", &key, &webhook, "422"),
+        (&format!("GET /v1/webhooks/{nobodys}"), &key, "", "404"),
+        (&format!("GET /v1/api/projects/{nobodys}"), &key, "", "404"),
+    ] {
+        let answer = send(what, shown, body).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{what}: {answer}");
+    }
+    let routes =
+        ["/v1/session", "/v1/tickets", "/v1/webhooks", "/v1/webhooks/{webhook}", "/v1/api/projects/"];
+    until("the audit has them all, and what was no refusal not", LONG, async || {
+        let log = role.log();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains("audit")).collect();
+        let told = lines.len() == routes.len()
+            && routes.iter().zip(&lines).all(|(route, line)| line.contains(route));
+        if told { Ok(()) } else { Err(log) }
+    })
+    .await;
+    role.stop().await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_gibibyte_is_refused_early_and_takes_no_memory() {
     let world = World::new().await;
     let (role, address, key) = alone(&world).await;

@@ -14,12 +14,12 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tokio::time::Instant;
 
-use crate::auth::Client;
+use crate::auth::{Client, Verdict};
 use crate::caller::RequestId;
 use crate::commands::import_project;
 use crate::facades::Facade;
 use crate::problem::Problem;
-use crate::{App, auth, cors, headers};
+use crate::{App, audit, auth, cors, headers};
 
 /// Longest time from a request to the head of its answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -72,12 +72,19 @@ fn too_large() -> Problem {
     Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail)
 }
 
-/// Answers whom the guard lets in.
+/// Answers whom the guard lets in, and tells the audit of all others.
 async fn enter(app: &App, mut request: Request, next: Next, client: Client) -> Response {
-    let verdict = match auth::admit(app, &mut request, client).await {
-        Ok(verdict) => verdict,
-        Err(problem) => return problem.into_response(),
+    let admitted = auth::admit(app, &mut request, client).await;
+    let asked = audit::Asked::of(&request, client);
+    let response = match admitted {
+        Ok(verdict) => let_in(request, next, client, verdict).await,
+        Err(problem) => problem.into_response(),
     };
+    asked.came_to(app, &response);
+    response
+}
+
+async fn let_in(mut request: Request, next: Next, client: Client, verdict: Option<Verdict>) -> Response {
     request.extensions_mut().insert(client);
     let is_import =
         request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == import_project::ROUTE);

@@ -93,7 +93,7 @@ impl App {
         let state = self.api.store.load(project).await?.state;
         let is_known = state.lifecycle != Lifecycle::Missing;
         if is_known && !caller.identity.may_see(project, state.owner.as_deref()) {
-            return Err(ProjectError::NotFound.into());
+            return Err(Problem::from(ProjectError::NotFound).hiding());
         }
         Ok(())
     }

@@ -45,6 +45,8 @@ pub struct Problem {
     /// Sent along; boxed, as most problems have none.
     header: Option<Box<(HeaderName, HeaderValue)>>,
     cause: Option<String>,
+    /// Whether it hides what is, or may be, somebody else's.
+    hides: bool,
 }
 
 /// The body of an error, as it is sent.
@@ -71,7 +73,15 @@ pub(crate) struct Body<'a> {
 impl Problem {
     /// A problem without any details about fields.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), header: None, cause: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            header: None,
+            cause: None,
+            hides: false,
+        }
     }
 
     /// The request was understood, and one field of it is wrong: 422.
@@ -124,6 +134,23 @@ impl Problem {
             field.clone_into(&mut error.field);
         }
         self
+    }
+
+    /// Whether it is about who asks, or how often, or of what, and not about the request itself.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let statuses = [
+            StatusCode::UNAUTHORIZED,
+            StatusCode::FORBIDDEN,
+            StatusCode::MISDIRECTED_REQUEST,
+            StatusCode::TOO_MANY_REQUESTS,
+        ];
+        self.hides || statuses.contains(&self.status)
+    }
+
+    /// Told because what is asked for is not the caller's, whether or not it is there.
+    #[must_use]
+    pub(crate) fn hiding(self) -> Self {
+        Self { hides: true, ..self }
     }
 
     /// Adds what is logged and not sent.

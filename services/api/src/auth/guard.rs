@@ -1,7 +1,5 @@
 //! Lets a request in, or says why not: who asks, whether that may be done, whether it is about something of
-//! the caller's own, and whether it is not too much. Every refusal is told to the audit.
-
-use std::net::IpAddr;
+//! the caller's own, and whether it is not too much.
 
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
 use axum::http::header::{HeaderMap, ORIGIN, RETRY_AFTER, UPGRADE};
@@ -18,7 +16,7 @@ use super::policy::{Need, begins_session, need};
 use super::rates::{Class, Key, Verdict};
 use super::{Auth, Signing};
 use crate::App;
-use crate::caller::RequestId;
+use crate::audit::name_of;
 use crate::extract::Base;
 use crate::problem::Problem;
 
@@ -34,9 +32,6 @@ pub(crate) async fn admit(
 ) -> Result<Option<Verdict>, Problem> {
     let (mut parts, body) = std::mem::take(request).into_parts();
     let admitted = examine(app, &mut parts, client).await;
-    if let Err(problem) = &admitted {
-        tell_audit(app, &parts, client, problem);
-    }
     *request = Request::from_parts(parts, body);
     admitted
 }
@@ -167,7 +162,7 @@ async fn check_ownership(
 ) -> Result<(), Problem> {
     match asked {
         Some(asked) if app.auth.ownership.may_see(identity, asked).await? => Ok(()),
-        Some(asked) => Err(asked.not_found()),
+        Some(asked) => Err(asked.not_found().hiding()),
         // Media is named by its content, which nobody can guess.
         None if identity.only().is_none() || need == Need::Signature => Ok(()),
         None => {
@@ -215,7 +210,7 @@ impl Auth {
     }
 
     /// A refusal of credentials, unless the address was given too many of them.
-    fn refusal(&self, problem: Problem, client: Client, at: DateTime<Utc>) -> Problem {
+    pub(crate) fn refusal(&self, problem: Problem, client: Client, at: DateTime<Utc>) -> Problem {
         if problem.status != StatusCode::UNAUTHORIZED {
             return problem;
         }
@@ -228,38 +223,10 @@ fn refusals_of(client: Client) -> Key {
     Key { class: Class::Refusal, caller: name_of(client.address).into(), task: None }
 }
 
-fn name_of(address: Option<IpAddr>) -> String {
-    address.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
-}
-
 fn too_many(verdict: Verdict) -> Problem {
     let detail = format!("at most {} such requests a minute; wait {} s", verdict.limit, verdict.reset);
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
         .with_header(RETRY_AFTER, HeaderValue::from(verdict.reset))
-}
-
-/// A refusal of what was signed wrongly, told to the audit, unless the address was given too many of them.
-pub(crate) fn refuse(app: &App, parts: &Parts, client: Client, problem: Problem) -> Problem {
-    let problem = app.auth.refusal(problem, client, app.now());
-    tell_audit(app, parts, client, &problem);
-    problem
-}
-
-/// One line for every refusal: who was refused what, and why. No secret and no query is in it.
-fn tell_audit(app: &App, parts: &Parts, client: Client, problem: &Problem) {
-    app.metrics.denied(problem.code);
-    let identity = parts.extensions.get::<Identity>();
-    tracing::warn!(
-        target: "audit",
-        code = problem.code,
-        status = problem.status.as_u16(),
-        method = %parts.method,
-        route = parts.extensions.get::<MatchedPath>().map_or("none", MatchedPath::as_str),
-        subject = identity.and_then(Identity::subject).unwrap_or("unknown"),
-        client = name_of(client.address),
-        request_id = parts.extensions.get::<RequestId>().map_or("", |id| id.0.as_str()),
-        "denied"
-    );
 }
 
 /// The headers that tell a caller what is left (draft-ietf-httpapi-ratelimit-headers-07).

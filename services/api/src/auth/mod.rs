@@ -47,6 +47,7 @@ pub use rates::Rates;
 pub(crate) use guard::admit;
 pub(crate) use identity::{Grounds, Identity};
 pub(crate) use network::Client;
+pub(crate) use rates::Verdict;
 pub(crate) use signing::Signing;
 
 /// The name of the key that we sign with, in its table.

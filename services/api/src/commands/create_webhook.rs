@@ -107,7 +107,7 @@ pub(crate) async fn post(
 async fn check_project(app: &App, caller: &Caller, project: ProjectId) -> Result<(), Problem> {
     let unknown = || Problem::invalid("projectId", "there is no such project");
     if !app.auth.may_see(&caller.identity, project).await? {
-        return Err(unknown());
+        return Err(unknown().hiding());
     }
     match app.project_row(project).await {
         Err(problem) if problem.status == StatusCode::NOT_FOUND => Err(unknown()),

@@ -51,7 +51,7 @@ pub(crate) async fn post(
 ) -> Result<axum::Json<Ticket>, Problem> {
     let project = body.value.project_id;
     if !app.auth.may_see(&identity, project).await? {
-        return Err(ProjectError::NotFound.into());
+        return Err(Problem::from(ProjectError::NotFound).hiding());
     }
     app.project_row(project).await?;
     let subject = identity.subject().unwrap_or("local");

@@ -5,7 +5,6 @@ mod fetch;
 mod media;
 
 use axum::extract::Request;
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use domain::asset::Asset;
 use domain::ids::{ClaimId, CommandId, ProjectId, TaskId};
@@ -19,7 +18,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::App;
-use crate::auth::{self, Client};
+use crate::auth::Client;
 use crate::caller::RequestId;
 use crate::extract::whole_body;
 use crate::problem::Problem;
@@ -52,7 +51,7 @@ impl App {
             return Err(Problem::not_found("reports_not_taken", detail));
         };
         let body = whole_body(&parts.headers, body, REPORT_LIMIT).await?;
-        let report = self.read_report(&body, secret, &parts, client)?;
+        let report = self.read_report(&body, secret, client)?;
         let task = report.task.ok_or_else(crate::read::no_such_task)?;
         let row = self.reported_row(task).await?;
         if reports::is_known(&self.api.pool, task, &report.signature).await? {
@@ -73,13 +72,7 @@ impl App {
         Ok(task)
     }
 
-    fn read_report(
-        &self,
-        body: &[u8],
-        secret: &str,
-        parts: &Parts,
-        client: Client,
-    ) -> Result<Report, Problem> {
+    fn read_report(&self, body: &[u8], secret: &str, client: Client) -> Result<Report, Problem> {
         let text = std::str::from_utf8(body)
             .map_err(|_| Problem::bad_request("malformed_json", "the report is not UTF-8"))?;
         Report::read(text, secret, self.now()).map_err(|error| {
@@ -89,11 +82,11 @@ impl App {
                 ReportError::Invalid { field, message } => Problem::invalid(field, message),
                 ReportError::Unsigned => {
                     let problem = Problem::new(StatusCode::UNAUTHORIZED, "signature_invalid", detail);
-                    auth::guard::refuse(self, parts, client, problem)
+                    self.auth.refusal(problem, client, self.now())
                 }
                 ReportError::Stale => {
                     let problem = Problem::new(StatusCode::UNAUTHORIZED, "timestamp_stale", detail);
-                    auth::guard::refuse(self, parts, client, problem)
+                    self.auth.refusal(problem, client, self.now())
                 }
             }
         })

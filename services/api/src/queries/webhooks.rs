@@ -108,7 +108,8 @@ impl App {
     /// A webhook of the caller's own, or anybody's for an admin.
     pub(crate) async fn webhook(&self, identity: &Identity, id: Uuid) -> Result<webhooks::Webhook, Problem> {
         let owner = owner_seen_by(identity);
-        webhooks::find(&self.api.pool, owner.as_deref(), id).await?.ok_or_else(no_such_webhook)
+        let found = webhooks::find(&self.api.pool, owner.as_deref(), id).await?;
+        found.ok_or_else(|| if owner.is_some() { no_such_webhook().hiding() } else { no_such_webhook() })
     }
 }
 
