@@ -1,4 +1,4 @@
-//! Frees the media that nobody names any more: [`Names`] follows the log for who names what, and the [`Collector`]
+//! Frees the media that nobody names any more: `Names` follows the log for who names what, and the `Collector`
 //! goes its rounds. What is given up is an event; what is removed follows from the log alone, so a round can end
 //! anywhere and begin again.
 
