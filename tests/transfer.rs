@@ -5,18 +5,26 @@ use std::io::{Cursor, Read, Write};
 use api::Access;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
+use chrono::{DateTime, Utc};
+use domain::ids::ProjectId;
 use domain::job::Kind;
-use domain::project::Command;
+use domain::project::{Command, Event, ForeignHistory, Project, ProjectRenamed};
 use domain::settings::Settings;
+use futures::future::join;
 use infra::media::MediaFolder;
 use infra::postgres::audit::{Finding, verify};
+use infra::postgres::event_store::chain;
+use infra::postgres::tail::{self, Place};
+use infra::postgres::transfer::{Import, StoredEvent};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tower::ServiceExt;
+use uuid::Uuid;
 use worker::providers::bench::Sleeping;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-use crate::harness::{LONG, World, until};
+use crate::harness::{LONG, World, ask as ask_json, audit, creation, envelope, until};
 
 /// What is in an archive, by name.
 type Files = Vec<(String, Vec<u8>)>;
@@ -236,7 +244,9 @@ async fn an_archive_that_is_or_unpacks_to_more_than_is_allowed_is_refused() {
         zip(&files)
     };
     let half = archive.len() as u64 / 2;
-    for (archive, limit) in [(archive, half), (bomb.clone(), bomb.len() as u64)] {
+    let project = ProjectId(Uuid::now_v7());
+    let endless = archive_of(project, &a_long_history(project, 50_001));
+    for (archive, limit) in [(archive, half), (bomb.clone(), bomb.len() as u64), (endless, 1 << 30)] {
         let request = Request::post("/v1/projects/import").header("host", "localhost");
         let request = request.header("content-type", "application/zip").body(Body::from(archive)).unwrap();
         let response = api::router(limited(limit)).oneshot(request).await.unwrap();
@@ -247,4 +257,152 @@ async fn an_archive_that_is_or_unpacks_to_more_than_is_allowed_is_refused() {
     assert_eq!(ask(&fresh, request).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert_eq!(count(&fresh, "events").await, 0);
     fresh.end().await;
+}
+
+/// The history of a project that was created, and then renamed again and again.
+fn a_long_history(project: ProjectId, events: usize) -> Vec<StoredEvent> {
+    let created = envelope(creation(project, 1, Settings::default()));
+    let mut said = Project::default().decide(&created).unwrap();
+    let renamed =
+        |number| Event::from(ProjectRenamed { title: format!("Title {number}"), description: String::new() });
+    said.extend((said.len()..events).map(renamed));
+    let mut head = [0; 32];
+    let mut store = |(number, event): (usize, &Event)| {
+        let (version, payload) = (number as u64 + 1, serde_json::to_string(event).unwrap());
+        let metadata = r#"{"actor":"user:elsewhere"}"#;
+        head = chain(&head, version, event.name(), event.version(), &payload, metadata);
+        StoredEvent {
+            version,
+            event_type: event.name().to_owned(),
+            event_version: event.version().to_owned(),
+            recorded_at: DateTime::<Utc>::UNIX_EPOCH,
+            hash: hex::encode(head),
+            payload: RawValue::from_string(payload).unwrap(),
+            metadata: RawValue::from_string(metadata.to_owned()).unwrap(),
+        }
+    };
+    said.iter().enumerate().map(&mut store).collect()
+}
+
+/// An archive of such a history, without media.
+fn archive_of(project: ProjectId, history: &[StoredEvent]) -> Vec<u8> {
+    let last = history.last().unwrap();
+    let manifest = serde_json::json!({
+        "format": "storytovideo-project/1", "project": project, "title": "", "version": last.version, "head": last.hash,
+    });
+    let lines = history.iter().map(|event| serde_json::to_string(event).unwrap() + "\n");
+    zip(&vec![
+        ("history.jsonl".to_owned(), lines.collect::<String>().into_bytes()),
+        ("project.json".to_owned(), manifest.to_string().into_bytes()),
+    ])
+}
+
+#[tokio::test]
+async fn the_log_is_read_on_while_a_history_is_gathered_beside_it() {
+    let world = World::new().await;
+    let (foreign, other) = (ProjectId(Uuid::now_v7()), ProjectId(Uuid::now_v7()));
+    let history = a_long_history(foreign, 1_000);
+    let mut read = ForeignHistory::default();
+    for event in &history {
+        read.take_in(foreign, &serde_json::from_str(event.payload.get()).unwrap()).unwrap();
+    }
+    let mut import = Import::begin(world.pool(), &world.shared.store, foreign).await.unwrap();
+    import.add(&history).await.unwrap();
+    world.execute(other, creation(other, 1, Settings::default())).await;
+    until("the other project is read", LONG, async || {
+        let read = tail::read_page(world.pool(), Place::default(), 5_000).await.unwrap();
+        let (first, ours) = (read.first(), read.iter().filter(|event| event.project == foreign).count());
+        assert_eq!(ours, 0, "nothing of it is in the log yet");
+        first.map(drop).ok_or("nothing".to_owned())
+    })
+    .await;
+    let head = hex::decode(&history.last().unwrap().hash).unwrap().try_into().unwrap();
+    let command = envelope(Command::CompleteImport { missing: Vec::new() });
+    let receipt = import.complete(read.state, head, &command).await.unwrap();
+    // Three tasks were open and are cancelled, and the import is an event.
+    assert_eq!(receipt.version, 1_004);
+    assert_eq!(audit(world.pool(), foreign).await, Ok(1_004));
+    let imported = world.events(foreign).await.into_iter().filter(|event| event.imported).count();
+    assert_eq!(imported, 1_000);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_long_history_is_answered_once_it_can_be_read_though_others_have_given_up_waiting() {
+    let world = World::new().await;
+    let project = ProjectId(Uuid::now_v7());
+    let archive = archive_of(project, &a_long_history(project, 30_000));
+    let others = async {
+        until("the history is in the log", LONG, async || match count(&world, "events").await {
+            0 => Err("nothing".to_owned()),
+            _ => Ok(()),
+        })
+        .await;
+        let create = Some(serde_json::json!({ "story": "One." }));
+        let behind = ask_json(&world, "POST", "/v1/projects", &[], create).await;
+        assert_eq!((behind.status.as_u16(), &behind.body["code"]), (503, &"projection_behind".into()));
+        world.start_engine();
+    };
+    let ((status, imported), ()) = join(import(&world, archive), others).await;
+    assert_eq!(status, StatusCode::CREATED, "{imported}");
+    assert_eq!((&imported["title"], &imported["version"]), (&"Title 29999".into(), &30_004.into()));
+    world.end().await;
+}
+
+/// Kept in a world's media, and made the picture of all of a project's shots.
+async fn upload(world: &World, project: ProjectId, content: &[u8]) -> String {
+    let mut file = world.shared.media.receive_file().await.unwrap();
+    file.write(content).await.unwrap();
+    let asset = world.shared.media.keep(file, "image", "png").await.unwrap();
+    for shot in &world.state(project).await.shots {
+        let upload = Command::UploadTake { shot: shot.id, kind: Kind::Image, asset: asset.clone() };
+        world.execute(project, upload).await;
+    }
+    format!("media/{}", asset.key)
+}
+
+#[tokio::test]
+async fn an_archive_has_the_media_that_its_project_shows_and_what_is_missing_besides_has_expired() {
+    let world = World::with_engine().await;
+    world.start_worker("all", Sleeping::default(), &Kind::ALL);
+    let project = world.a_film_of(2, Settings::default()).await;
+    let path = format!("/v1/projects/{project}");
+    until("everything is made", LONG, async || {
+        let (_, body) = get(&world, &path).await;
+        let project: Value = serde_json::from_slice(&body).unwrap();
+        if project["status"] == "ready" { Ok(()) } else { Err(project.to_string()) }
+    })
+    .await;
+    let shown = upload(&world, project, b"a picture of one's own").await;
+    let version = world.state(project).await.version;
+    get_json(&world, &format!("{path}?minVersion={version}")).await;
+    let files = unzip(&get(&world, &format!("{path}/export")).await.1);
+    world.finish().await;
+    let without = |left_out: &dyn Fn(&str) -> bool| {
+        zip(&files.iter().filter(|(name, _)| !left_out(name)).cloned().collect())
+    };
+
+    let elsewhere = World::with_engine().await;
+    let (status, problem) = import(&elsewhere, without(&|name| name == shown)).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (422, &Value::from("invalid_archive")));
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains(&format!("{shown} (shot 1)")) && detail.contains("(shot 2)"), "{detail}");
+    assert_eq!(count(&elsewhere, "events").await, 0);
+
+    let is_replaced = |name: &str| name.starts_with("media/image/") && name != shown;
+    assert!(files.iter().any(|(name, _)| is_replaced(name)));
+    let (status, imported) = import(&elsewhere, without(&is_replaced)).await;
+    assert_eq!(status, StatusCode::CREATED, "{imported}");
+    for shot in imported["shots"].as_array().unwrap() {
+        let takes =
+            get_json(&elsewhere, &format!("{path}/shots/{}/takes", shot["id"].as_str().unwrap())).await;
+        let pictures = takes["items"].as_array().unwrap().iter().filter(|take| take["kind"] == "image");
+        let told: Vec<(Value, bool)> =
+            pictures.map(|take| (take["expired"].clone(), take["url"].is_string())).collect();
+        assert_eq!(told, [(Value::from(true), false), (Value::from(false), true)], "{takes}");
+    }
+    let own = elsewhere.events(project).await.into_iter().filter(|event| !event.imported);
+    let own: Vec<&str> = own.map(|recorded| recorded.event.name()).collect();
+    assert_eq!(own, ["TakesExpired", "ProjectImported"]);
+    elsewhere.finish().await;
 }

@@ -20,7 +20,7 @@ use crate::problem::Problem;
 /// How long the read tables may take to have a version that somebody asks for, and one that somebody just made: who
 /// was told to ask again might make it twice.
 const READ_PATIENCE: Duration = Duration::from_secs(2);
-const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 /// Pauses between looks, in milliseconds; the last one repeats.
 const PAUSES: [u64; 7] = [2, 3, 4, 6, 10, 16, 25];
 /// Reads of a project that changes meanwhile are done again so often.
@@ -69,7 +69,13 @@ impl App {
         self.wait_until(id, version, WRITE_PATIENCE).await
     }
 
-    async fn wait_until(&self, id: ProjectId, version: u64, patience: Duration) -> Result<(), Problem> {
+    /// The same with another patience.
+    pub(crate) async fn wait_until(
+        &self,
+        id: ProjectId,
+        version: u64,
+        patience: Duration,
+    ) -> Result<(), Problem> {
         let started = Instant::now();
         let mut pauses = PAUSES.iter().copied();
         let mut pause = 0;

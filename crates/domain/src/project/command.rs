@@ -52,7 +52,10 @@ pub enum Command {
     /// Start a project from a version of another one.
     ForkProject(Box<ForkProject>),
     /// Make a history that was brought here from elsewhere this system's own: cancels what is open in it.
-    CompleteImport,
+    CompleteImport {
+        /// Takes that no shot uses and whose media did not come along.
+        missing: Vec<TakeId>,
+    },
     /// Out of the trash again; possible for [`limits::TRASH_DAYS`](super::limits::TRASH_DAYS).
     UndeleteProject,
     /// Give up a project in the trash for good: its media may be freed.
@@ -218,7 +221,7 @@ impl Command {
     /// What it asks for: new work is refused where there is no room for it, all else never is.
     pub fn asks(&self) -> Asks {
         match self {
-            Self::CreateProject(_) | Self::ForkProject(_) | Self::CompleteImport | Self::StartErrand(_) => {
+            Self::CreateProject(_) | Self::ForkProject(_) | Self::CompleteImport { .. } | Self::StartErrand(_) => {
                 Asks::Project
             }
             Self::Together(commands) => commands.iter().map(Self::asks).max().unwrap_or(Asks::Nothing),

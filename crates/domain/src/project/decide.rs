@@ -60,7 +60,8 @@ impl Project {
     /// Whatever starts a project gives it to the one on whose behalf it was asked. Last, so that it holds
     /// also where the project's past came from elsewhere.
     fn assigned(&self, envelope: &Envelope) -> Option<Event> {
-        let starts = self.lifecycle == Lifecycle::Missing || envelope.command == Command::CompleteImport;
+        let starts = self.lifecycle == Lifecycle::Missing
+            || matches!(envelope.command, Command::CompleteImport { .. });
         let owner = envelope.context.owner.clone().filter(|_| starts)?;
         Some(ProjectAssigned { owner }.into())
     }
@@ -94,7 +95,7 @@ impl Project {
                 unchanged_since(if_version, self.revised)?;
                 Ok(self.delete_project(envelope.context.at))
             }
-            Command::CompleteImport => Ok(self.complete_import()),
+            Command::CompleteImport { missing } => Ok(self.complete_import(missing)),
             Command::RestoreProject { version, content } => {
                 self.restore_content(*version, content, if_version)
             }

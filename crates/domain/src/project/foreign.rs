@@ -1,7 +1,7 @@
 //! What a history from elsewhere must keep to. Its hashes prove that it is whole, not that it is well meant: each
 //! event must keep the limits that commands keep, and be about what the history itself has begun.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Datelike, Utc};
 
@@ -10,8 +10,8 @@ use super::errand::{check_errand, check_scene_name};
 use super::error::ProjectError;
 use super::event::{Event, ShotAdded, StoryboardAdopted, TaskFinished};
 use super::limits;
-use super::state::{Lifecycle, Project};
-use crate::asset::Asset;
+use super::state::{Lifecycle, Project, Shot};
+use crate::asset::{Asset, AssetKey};
 use crate::ids::{ProjectId, ShotId, TakeId, TaskId};
 use crate::job::{Failure, FilmOutput, MadeWith};
 
@@ -35,8 +35,8 @@ pub struct ForeignHistory {
     pub tasks: HashSet<TaskId>,
     /// Every shot.
     pub shots: HashSet<ShotId>,
-    /// Every take.
-    pub takes: HashSet<TakeId>,
+    /// Every take, with its media; nothing when that was given up.
+    pub takes: HashMap<TakeId, Option<AssetKey>>,
 }
 
 fn invalid(field: &'static str, message: &str) -> ProjectError {
@@ -96,13 +96,15 @@ impl ForeignHistory {
             Event::ProjectForked(event) => self.begin_content(&event.content),
             Event::ProjectRestored(event) => self.begin_content(&event.content),
             Event::ShotAdded(event) => self.shots.extend([event.shot_id]),
-            Event::TakeUploaded(event) => self.takes.extend([event.take_id]),
-            Event::TaskFinished(TaskFinished { take: Some(take), .. }) => self.takes.extend([take.take_id]),
+            Event::TakeUploaded(event) => self.begin_take(event.take_id, &event.asset),
+            Event::TaskFinished(TaskFinished { take: Some(take), .. }) => {
+                self.begin_take(take.take_id, &take.asset);
+            }
             _ => {}
         }
         let known_takes = match event {
-            Event::TakeSelected(event) => self.takes.contains(&event.take_id),
-            Event::TakesExpired(event) => event.takes.iter().all(|take| self.takes.contains(take)),
+            Event::TakeSelected(event) => self.takes.contains_key(&event.take_id),
+            Event::TakesExpired(event) => event.takes.iter().all(|take| self.takes.contains_key(take)),
             _ => true,
         };
         let known_shots = match event {
@@ -114,15 +116,45 @@ impl ForeignHistory {
         }
         let known_task = event.task().is_none_or(|task| self.tasks.contains(&task));
         match (known_takes, known_task) {
-            (true, true) => Ok(()),
+            (true, true) => {
+                self.go_on(event);
+                Ok(())
+            }
             (false, _) => Err(invalid("takeId", "is of no take in this history")),
             (_, false) => Err(invalid("taskId", "is of no task in this history")),
         }
     }
 
+    /// What becomes of takes that were begun before.
+    fn go_on(&mut self, event: &Event) {
+        match event {
+            Event::TakeSelected(event) => self.begin_take(event.take_id, &event.asset),
+            Event::TakesExpired(event) => self.takes.extend(event.takes.iter().map(|take| (*take, None))),
+            _ => {}
+        }
+    }
+
     fn begin_content(&mut self, content: &Content) {
         self.shots.extend(content.shots.iter().map(|shot| shot.id));
-        self.takes.extend(content.takes().map(|(_, _, take)| take.take_id));
+        content.takes().for_each(|(_, _, take)| self.begin_take(take.take_id, &take.asset));
+    }
+
+    /// What names a take that was given up before brings it back.
+    fn begin_take(&mut self, take: TakeId, asset: &Asset) {
+        self.takes.insert(take, Some(asset.key.clone()));
+    }
+
+    /// The takes whose media is not there, of those that no shot uses; `is_there` tells by the address.
+    pub fn missing_takes(&self, is_there: impl Fn(&AssetKey) -> bool) -> Vec<TakeId> {
+        let used: HashSet<TakeId> =
+            self.state.shots.iter().flat_map(Shot::takes).map(|take| take.id).collect();
+        let is_missing = |(take, key): (&TakeId, &Option<AssetKey>)| {
+            let is_missing = key.as_ref().is_some_and(|key| !is_there(key));
+            (is_missing && !used.contains(take)).then_some(*take)
+        };
+        let mut missing: Vec<TakeId> = self.takes.iter().filter_map(is_missing).collect();
+        missing.sort_unstable();
+        missing
     }
 
     /// The limits of what an event says.

@@ -1,7 +1,7 @@
 //! Takes an archive in: looks at all of it before anything is changed, believes none of it, and stays within
 //! limits however it was made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::asset::AssetKey;
-use domain::ids::ProjectId;
-use domain::project::{Envelope, Event, ForeignHistory};
+use domain::ids::{ProjectId, TakeId};
+use domain::metadata::Context;
+use domain::project::{Command, Envelope, Event, ForeignHistory};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
@@ -20,7 +21,7 @@ use super::{ArchiveError, FORMAT, HISTORY, MANIFEST, MEDIA, Manifest, film_names
 use crate::media::MediaFolder;
 use crate::postgres::PgPool;
 use crate::postgres::event_store::{EventStore, Receipt, chain};
-use crate::postgres::transfer::{Import, StoredEvent};
+use crate::postgres::transfer::{Import, StoredEvent, check_new};
 
 /// The list of what is in an archive, in bytes: some 20,000 files.
 const LIST_BYTES: u64 = 4 * 1024 * 1024;
@@ -28,10 +29,14 @@ const LIST_BYTES: u64 = 4 * 1024 * 1024;
 const MANIFEST_BYTES: u64 = 64 * 1024;
 /// One event, in bytes.
 const EVENT_BYTES: u64 = 16 * 1024 * 1024;
+/// A whole history, in bytes: the log's readers wait while it is written.
+const HISTORY_BYTES: u64 = 128 * 1024 * 1024;
 /// Who caused an event, in bytes.
 const METADATA_BYTES: usize = 16 * 1024;
 /// Events that are appended at a time.
 const BATCH: usize = 500;
+/// Missing files that are named.
+const NAMED: usize = 5;
 /// How far another clock may be ahead.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::hours(24);
 
@@ -64,6 +69,8 @@ struct Checked {
     history: ForeignHistory,
     /// The files with their content's addresses.
     media: Vec<(String, AssetKey)>,
+    /// Takes whose media is neither here nor there.
+    missing: Vec<TakeId>,
 }
 
 type Zip = ZipArchive<BufReader<Metered>>;
@@ -73,22 +80,32 @@ fn invalid(message: impl Into<String>) -> ArchiveError {
 }
 
 impl Importer {
-    /// Takes the archive in that `file` holds, by the command in `envelope`. Nothing is changed when anything
+    /// Takes the archive in that `file` holds, by a command of this context. Nothing is changed when anything
     /// about it is wrong. Blocks: for a thread that may.
-    pub fn import(&self, file: File, envelope: &Envelope, runtime: &Handle) -> Result<Receipt, ArchiveError> {
+    pub fn import(&self, file: File, context: &Context, runtime: &Handle) -> Result<Receipt, ArchiveError> {
         let meter = Arc::new(AtomicU64::new(LIST_BYTES));
         let mut zip = open(file, &meter)?;
-        let mut left = self.limits.unpacked_bytes;
-        let checked = self.check(&mut zip, envelope.context.at, &mut left)?;
-        let begin = Import::begin(&self.pool, &self.store, checked.project, &checked.history);
-        let mut import = runtime.block_on(begin)?;
+        let checked = self.check(&mut zip, context.at)?;
+        runtime.block_on(check_new(&self.pool, &self.store, checked.project, &checked.history))?;
         for (name, key) in &checked.media {
             let mut entry = zip.by_name(name).map_err(unreadable)?;
             self.media.store(key, &mut entry)?;
         }
+        self.append(&mut zip, checked, context, runtime)
+    }
+
+    /// Nothing waits for anything while this gathers the events: [`Import`].
+    fn append(
+        &self,
+        zip: &mut Zip,
+        checked: Checked,
+        context: &Context,
+        runtime: &Handle,
+    ) -> Result<Receipt, ArchiveError> {
+        let Checked { project, head, history, missing, .. } = checked;
+        let mut import = runtime.block_on(Import::begin(&self.pool, &self.store, project))?;
         let mut batch = Vec::with_capacity(BATCH);
-        let mut left = self.limits.unpacked_bytes;
-        each_event(&mut zip, &mut left, |event| {
+        each_event(zip, &mut { HISTORY_BYTES }, |event| {
             batch.push(event);
             if batch.len() == BATCH {
                 runtime.block_on(import.add(&batch))?;
@@ -96,17 +113,19 @@ impl Importer {
             }
             Ok(())
         })?;
-        if !batch.is_empty() {
-            runtime.block_on(import.add(&batch))?;
-        }
-        let Checked { history, head, .. } = checked;
-        Ok(runtime.block_on(import.complete(history.state, head, envelope))?)
+        runtime.block_on(import.add(&batch))?;
+        let command = Command::CompleteImport { missing };
+        let envelope = Envelope { context: context.clone(), if_version: None, command };
+        Ok(runtime.block_on(import.complete(history.state, head, &envelope))?)
     }
 
-    fn check(&self, zip: &mut Zip, now: DateTime<Utc>, left: &mut u64) -> Result<Checked, ArchiveError> {
+    fn check(&self, zip: &mut Zip, now: DateTime<Utc>) -> Result<Checked, ArchiveError> {
         let manifest = read_manifest(zip)?;
         let mut reading = Reading::new(manifest.project, now);
-        each_event(zip, left, |event| {
+        let mut left = self.limits.unpacked_bytes;
+        let most = HISTORY_BYTES.min(left);
+        let mut unread = most;
+        each_event(zip, &mut unread, |event| {
             if event.version > self.limits.events {
                 let limit = self.limits.events;
                 return Err(ArchiveError::TooLarge(format!("a history may have {limit} events at most")));
@@ -117,9 +136,32 @@ impl Importer {
         if (manifest.version, &manifest.head) != (reading.version, &hex::encode(reading.head)) {
             return Err(invalid(format!("{HISTORY} is not the history that {MANIFEST} tells of")));
         }
-        let media = self.check_media(zip, &reading, left)?;
+        left -= most - unread;
+        let media = self.check_media(zip, &reading, &mut left)?;
+        let missing = self.check_missing(&reading, &media)?;
         let Reading { head, history, .. } = reading;
-        Ok(Checked { project: manifest.project, head, history, media })
+        Ok(Checked { project: manifest.project, head, history, media, missing })
+    }
+
+    /// What the project shows must come along or be here. Answers the takes that do not, and that nothing shows.
+    fn check_missing(
+        &self,
+        reading: &Reading,
+        media: &[(String, AssetKey)],
+    ) -> Result<Vec<TakeId>, ArchiveError> {
+        let brought: BTreeSet<&AssetKey> = media.iter().map(|(_, key)| key).collect();
+        let is_there = |key: &AssetKey| brought.contains(key) || self.media.path(key).exists();
+        let shown = reading.shown();
+        let absent: Vec<String> = shown
+            .iter()
+            .filter(|(_, key)| !is_there(key))
+            .map(|(of, key)| format!("{MEDIA}{key} ({of})"))
+            .collect();
+        if absent.is_empty() {
+            return Ok(reading.history.missing_takes(is_there));
+        }
+        let (count, some) = (absent.len(), absent[..absent.len().min(NAMED)].join(", "));
+        Err(invalid(format!("media that the project shows is not in it, {count} in all: {some}")))
     }
 
     /// Every file must be one that the history names, and contain what its address says.
@@ -278,6 +320,17 @@ impl Reading {
         }
         self.version = version;
         Ok(())
+    }
+
+    /// What the project shows at its end: of what, and its address.
+    fn shown(&self) -> Vec<(String, &AssetKey)> {
+        let state = &self.history.state;
+        let takes = state.shots.iter().enumerate().flat_map(|(place, shot)| {
+            shot.takes().map(move |take| (format!("shot {}", place + 1), &take.asset.key))
+        });
+        let music = state.music.iter().map(|music| ("music".to_owned(), &music.key));
+        let film = self.film.iter().map(|(name, key)| ((*name).to_owned(), key));
+        takes.chain(music).chain(film).collect()
     }
 
     /// The address of a file's content, when the history names it.

@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use domain::ids::ProjectId;
+use domain::ids::{CommandId, ProjectId};
 use domain::project::{Envelope, ForeignHistory, Project, ProjectError};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sqlx::{PgPool, Postgres, Row, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres, Row};
 use uuid::Uuid;
 
-use super::event_store::{EventStore, Loaded, NewRow, Receipt, as_i64, extend, read_hash};
+use super::event_store::{EventStore, Loaded, Receipt, as_i64, extend, read_hash};
 use super::{PostgresError, command_log};
 
 /// An event with all that its hash is over.
@@ -86,71 +87,89 @@ pub enum ImportError {
     Postgres(#[from] PostgresError),
 }
 
+/// Whether a history can be taken in: neither its project nor anything in it is here already.
+pub async fn check_new(
+    pool: &PgPool,
+    store: &EventStore,
+    project: ProjectId,
+    history: &ForeignHistory,
+) -> Result<(), ImportError> {
+    if !store.load(project).await?.is_nothing() {
+        return Err(ImportError::Exists);
+    }
+    let ids = |ids: &mut dyn Iterator<Item = Uuid>| ids.collect::<Vec<Uuid>>();
+    let taken: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM projects WHERE id = $1) OR EXISTS (SELECT 1 FROM tasks WHERE id = ANY($2)) \
+           OR EXISTS (SELECT 1 FROM shots WHERE id = ANY($3)) OR EXISTS (SELECT 1 FROM takes WHERE id = ANY($4))",
+    )
+    .bind(project.0)
+    .bind(ids(&mut history.tasks.iter().map(|id| id.0)))
+    .bind(ids(&mut history.shots.iter().map(|id| id.0)))
+    .bind(ids(&mut history.takes.keys().map(|id| id.0)))
+    .fetch_one(pool)
+    .await
+    .map_err(PostgresError::during("look for ids"))?;
+    if taken { Err(ImportError::IdTaken) } else { Ok(()) }
+}
+
 /// A history on its way into the log: all of it, or nothing.
 ///
-/// It is one transaction of many statements, so readers of the log wait for it to end. Nobody reads it before.
+/// Every reader of the log waits for the oldest transaction that is open. So the events are gathered beside the log,
+/// in a table that only this connection sees and that goes with it, and get into the log by one statement.
 #[derive(Debug)]
 pub struct Import {
     store: EventStore,
     project: ProjectId,
-    transaction: Transaction<'static, Postgres>,
+    connection: PoolConnection<Postgres>,
+}
+
+/// An event on its way into the log.
+struct Staged<'a> {
+    sequence: i64,
+    event_type: &'a str,
+    event_version: &'a str,
+    /// When it happened elsewhere; what happens here happens when it is written.
+    recorded_at: Option<DateTime<Utc>>,
+    payload: &'a str,
+    metadata: &'a str,
+    hash: Vec<u8>,
 }
 
 impl Import {
-    /// Begins, unless the project or anything in its history is here already.
-    pub async fn begin(
-        pool: &PgPool,
-        store: &EventStore,
-        project: ProjectId,
-        history: &ForeignHistory,
-    ) -> Result<Self, ImportError> {
-        if !store.load(project).await?.is_nothing() {
-            return Err(ImportError::Exists);
-        }
-        let ids = |ids: &mut dyn Iterator<Item = Uuid>| ids.collect::<Vec<Uuid>>();
-        let taken: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM projects WHERE id = $1) OR EXISTS (SELECT 1 FROM tasks WHERE id = ANY($2)) \
-               OR EXISTS (SELECT 1 FROM shots WHERE id = ANY($3)) OR EXISTS (SELECT 1 FROM takes WHERE id = ANY($4))",
+    /// Begins to gather. Nobody sees anything of it before [`Import::complete`].
+    pub async fn begin(pool: &PgPool, store: &EventStore, project: ProjectId) -> Result<Self, ImportError> {
+        let begun = PostgresError::during("begin an import");
+        let mut connection = pool.acquire().await.map_err(begun)?;
+        connection.close_on_drop();
+        sqlx::query(
+            "CREATE TEMPORARY TABLE staged (sequence bigint, event_type text, event_version text, \
+               recorded_at timestamptz, payload json, metadata json, hash bytea)",
         )
-        .bind(project.0)
-        .bind(ids(&mut history.tasks.iter().map(|id| id.0)))
-        .bind(ids(&mut history.shots.iter().map(|id| id.0)))
-        .bind(ids(&mut history.takes.iter().map(|id| id.0)))
-        .fetch_one(pool)
+        .execute(&mut *connection)
         .await
-        .map_err(PostgresError::during("look for ids"))?;
-        if taken {
-            return Err(ImportError::IdTaken);
-        }
-        let transaction = pool.begin().await.map_err(PostgresError::during("begin an import"))?;
-        Ok(Self { store: store.clone(), project, transaction })
+        .map_err(PostgresError::during("begin an import"))?;
+        Ok(Self { store: store.clone(), project, connection })
     }
 
-    /// Appends events that happened elsewhere.
+    /// Gathers events that happened elsewhere.
     pub async fn add(&mut self, events: &[StoredEvent]) -> Result<(), ImportError> {
-        let hashes: Result<Vec<Vec<u8>>, _> = events.iter().map(|event| hex::decode(&event.hash)).collect();
-        let hashes = hashes.map_err(|error| PostgresError::Corrupt(error.to_string()))?;
-        let done = sqlx::query(
-            "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, recorded_at, \
-               payload, metadata, hash, imported) \
-             SELECT 'project', $1, n.sequence, n.type, n.version, n.at, n.payload::json, n.metadata::json, n.hash, true \
-             FROM unnest($2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::bytea[]) \
-             AS n(sequence, type, version, at, payload, metadata, hash)",
-        )
-        .bind(self.project.to_string())
-        .bind(events.iter().map(|event| as_i64(event.version)).collect::<Vec<_>>())
-        .bind(events.iter().map(|event| event.event_type.as_str()).collect::<Vec<_>>())
-        .bind(events.iter().map(|event| event.event_version.as_str()).collect::<Vec<_>>())
-        .bind(events.iter().map(|event| event.recorded_at).collect::<Vec<_>>())
-        .bind(events.iter().map(|event| event.payload.get()).collect::<Vec<_>>())
-        .bind(events.iter().map(|event| event.metadata.get()).collect::<Vec<_>>())
-        .bind(hashes)
-        .execute(&mut *self.transaction)
-        .await;
-        done.map(drop).map_err(conflict)
+        let staged = events.iter().map(|event| {
+            let hash = hex::decode(&event.hash);
+            Ok(Staged {
+                sequence: as_i64(event.version),
+                event_type: &event.event_type,
+                event_version: &event.event_version,
+                recorded_at: Some(event.recorded_at),
+                payload: event.payload.get(),
+                metadata: event.metadata.get(),
+                hash: hash.map_err(|error| PostgresError::Corrupt(error.to_string()))?,
+            })
+        });
+        self.stage(&staged.collect::<Result<Vec<_>, PostgresError>>()?).await
     }
 
-    /// Appends what follows from the history being here now, and commits. `head` is the hash of its last event.
+    /// Adds what follows from the history being here now, and appends all of it to the log. `head` is the hash of
+    /// the history's last event.
     pub async fn complete(
         mut self,
         state: Project,
@@ -160,19 +179,19 @@ impl Import {
         let loaded = Loaded { state: Arc::new(state), head };
         let events = loaded.state.decide(envelope)?;
         let (rows, after) = extend(&loaded, &[(envelope, events)])?;
-        for row in &rows {
-            self.append(row).await?;
-        }
+        let staged = rows.iter().map(|row| Staged {
+            sequence: row.sequence,
+            event_type: row.event_type,
+            event_version: row.event_version,
+            recorded_at: None,
+            payload: &row.payload,
+            metadata: &row.metadata,
+            hash: row.hash.to_vec(),
+        });
+        self.stage(&staged.collect::<Vec<_>>()).await?;
         let version = after.state.version;
-        command_log::forget_old(&mut *self.transaction, envelope.context.command).await?;
-        sqlx::query("INSERT INTO command_log (command_id, aggregate_id, version) VALUES ($1, $2, $3)")
-            .bind(envelope.context.command.0)
-            .bind(self.project.0)
-            .bind(as_i64(version))
-            .execute(&mut *self.transaction)
-            .await
-            .map_err(conflict)?;
-        self.transaction.commit().await.map_err(PostgresError::during("commit an import"))?;
+        command_log::forget_old(&mut *self.connection, envelope.context.command).await?;
+        self.append(envelope.context.command, version).await?;
         self.store.keep_in_memory(self.project, &after);
         Ok(Receipt {
             project: self.project,
@@ -183,20 +202,38 @@ impl Import {
         })
     }
 
-    async fn append(&mut self, row: &NewRow) -> Result<(), ImportError> {
+    async fn stage(&mut self, events: &[Staged<'_>]) -> Result<(), ImportError> {
+        sqlx::query(
+            "INSERT INTO staged SELECT n.sequence, n.type, n.version, n.at, n.payload::json, n.metadata::json, n.hash \
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::bytea[]) \
+             AS n(sequence, type, version, at, payload, metadata, hash)",
+        )
+        .bind(events.iter().map(|event| event.sequence).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.event_type).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.event_version).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.recorded_at).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.payload).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.metadata).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.hash.as_slice()).collect::<Vec<_>>())
+        .execute(&mut *self.connection)
+        .await
+        .map_err(PostgresError::during("gather a history"))?;
+        Ok(())
+    }
+
+    /// One statement: the log's readers wait no longer than it takes.
+    async fn append(&mut self, command: CommandId, version: u64) -> Result<(), ImportError> {
         let done = sqlx::query(
-            "INSERT INTO events \
-               (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, hash) \
-             VALUES ('project', $1, $2, $3, $4, $5::json, $6::json, $7)",
+            "WITH logged AS (INSERT INTO command_log (command_id, aggregate_id, version) VALUES ($2, $1::uuid, $3)) \
+             INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, recorded_at, \
+               payload, metadata, hash, imported) \
+             SELECT 'project', $1, sequence, event_type, event_version, coalesce(recorded_at, clock_timestamp()), \
+               payload, metadata, hash, recorded_at IS NOT NULL FROM staged ORDER BY sequence",
         )
         .bind(self.project.to_string())
-        .bind(row.sequence)
-        .bind(row.event_type)
-        .bind(row.event_version)
-        .bind(&row.payload)
-        .bind(&*row.metadata)
-        .bind(row.hash.as_slice())
-        .execute(&mut *self.transaction)
+        .bind(command.0)
+        .bind(as_i64(version))
+        .execute(&mut *self.connection)
         .await;
         done.map(drop).map_err(conflict)
     }

@@ -11,7 +11,8 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
 use axum::response::{IntoResponse, Response};
 use domain::ids::ProjectId;
-use domain::project::{Asks, Command, Envelope};
+use domain::metadata::Context;
+use domain::project::Asks;
 use futures::StreamExt;
 use infra::archive::{Importer, Limits};
 use infra::postgres::event_store::Receipt;
@@ -25,21 +26,24 @@ use crate::caller::{Caller, etag};
 use crate::extract::Base;
 use crate::json::Project;
 use crate::problem::Problem;
+use crate::read::WRITE_PATIENCE;
 use crate::transfer::Pace;
 
 /// Where it is asked for; it may take longer than other requests.
 pub(crate) const ROUTE: &str = "/v1/projects/import";
 /// Longest time without a piece of the archive.
 const PIECE_PATIENCE: Duration = Duration::from_secs(30);
-/// Most events of an archive.
-const EVENTS: u64 = 200_000;
+/// Most events of an archive: everybody else's changes are read only after them.
+const EVENTS: u64 = 50_000;
+/// The read tables take a twentieth of this for an event of a long history, on a machine that has time.
+const AN_EVENT_IS_READ_IN: Duration = Duration::from_millis(1);
 /// An archive may unpack to so many times the size that it may have.
 const UNPACKED: u64 = 4;
 
 /// 201 with the project, under the id that it had; the same `Idempotency-Key` again answers the same.
 #[utoipa::path(
     post, path = "/v1/projects/import", tag = "history", operation_id = "importProject",
-    summary = "Bring a project here that was exported elsewhere; nothing that was open there runs here",
+    summary = "Bring a project here that was exported elsewhere, of 50,000 events at most; nothing that was open there runs here",
     params(Caller), request_body(content = Vec<u8>, content_type = "application/zip"),
     responses(
         (status = 201, description = "The project", body = Project, headers(("Location"), ("ETag"))),
@@ -67,17 +71,15 @@ pub(crate) async fn post(
     let (file, digest) = receive(&app, body, limit).await?;
     drop(arriving);
     let turn = app.transfers.turn_to_read().await?;
-    let envelope = Envelope {
-        context: caller.context(app.api.clock.now(), digest),
-        if_version: None,
-        command: Command::CompleteImport,
-    };
+    let context = caller.context(app.api.clock.now(), digest);
     let receipt = match app.repeated(&caller, digest).await? {
         Some(first) => first.receipt,
-        None => app.import(file, envelope, limit).await?,
+        None => app.import(file, context, limit).await?,
     };
     drop(turn);
-    app.wait_until_read(receipt.project, receipt.version).await?;
+    let patience = WRITE_PATIENCE
+        + AN_EVENT_IS_READ_IN.saturating_mul(u32::try_from(receipt.version).unwrap_or(u32::MAX));
+    app.wait_until(receipt.project, receipt.version, patience).await?;
     let (version, project) = app.project(receipt.project, &base).await?;
     let headers = [(LOCATION, format!("/v1/projects/{}", receipt.project)), etag(version)];
     Ok((StatusCode::CREATED, headers, axum::Json(project)).into_response())
@@ -129,7 +131,7 @@ async fn receive(app: &App, body: Body, limit: u64) -> Result<(File, [u8; 32]), 
 }
 
 impl App {
-    async fn import(&self, file: File, envelope: Envelope, limit: u64) -> Result<Receipt, Problem> {
+    async fn import(&self, file: File, context: Context, limit: u64) -> Result<Receipt, Problem> {
         let importer = Importer {
             pool: self.api.pool.clone(),
             store: self.api.store.clone(),
@@ -137,7 +139,7 @@ impl App {
             limits: Limits { events: EVENTS, unpacked_bytes: limit.saturating_mul(UNPACKED) },
         };
         let runtime = Handle::current();
-        let importing = tokio::task::spawn_blocking(move || importer.import(file, &envelope, &runtime));
+        let importing = tokio::task::spawn_blocking(move || importer.import(file, &context, &runtime));
         let receipt = importing.await.map_err(|error| Problem::internal(error.to_string()))??;
         let _ = tokio::time::timeout(Duration::from_millis(50), self.api.bus.wake()).await;
         Ok(receipt)

@@ -1,11 +1,11 @@
 //! Back to an earlier version, another project from one, and a history from elsewhere. None queues any work.
 
 use super::{Decision, unchanged_since};
-use crate::ids::NewIds;
+use crate::ids::{NewIds, TakeId};
 use crate::project::command::ForkProject;
 use crate::project::content::Content;
 use crate::project::event::{
-    CancelReason, Event, ProjectForked, ProjectImported, ProjectRestored, TaskCancelled,
+    CancelReason, Event, ProjectForked, ProjectImported, ProjectRestored, TakesExpired, TaskCancelled,
 };
 use crate::project::state::Project;
 
@@ -26,9 +26,12 @@ impl Project {
         Ok(events)
     }
 
-    /// Nothing that was begun elsewhere runs here unasked.
-    pub(super) fn complete_import(&self) -> Vec<Event> {
+    /// Nothing that was begun elsewhere runs here unasked, and takes without their media are no takes here.
+    pub(super) fn complete_import(&self, missing: &[TakeId]) -> Vec<Event> {
         let mut events = self.cancel_all(CancelReason::Imported);
+        if !missing.is_empty() {
+            events.push(TakesExpired { takes: missing.to_vec() }.into());
+        }
         events.push(ProjectImported { version: self.version }.into());
         events
     }

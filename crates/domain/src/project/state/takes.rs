@@ -4,7 +4,14 @@ use crate::ids::ShotId;
 use crate::job::{Kind, MadeWith};
 use crate::project::command::Parameters;
 use crate::project::event::{TakeMade, TakeSelected, TakeUploaded, TaskFinished};
-use crate::project::state::{Project, Take};
+use crate::project::state::{Project, Shot, Take};
+
+impl Shot {
+    /// The takes that it uses.
+    pub fn takes(&self) -> impl Iterator<Item = &Take> {
+        [&self.image, &self.video, &self.voice].into_iter().flatten()
+    }
+}
 
 impl Project {
     pub(super) fn finish(&mut self, event: &TaskFinished) {

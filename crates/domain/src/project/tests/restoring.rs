@@ -2,12 +2,12 @@
 
 use uuid::Uuid;
 
-use super::telling::{Telling, auto_render, envelope, locked, prompt, render, style_patch, video_on};
-use crate::ids::ProjectId;
+use super::telling::{Telling, asset, auto_render, envelope, locked, prompt, render, style_patch, video_on};
+use crate::ids::{ProjectId, TakeId};
 use crate::job::{Kind, Spec};
 use crate::project::{
-    Command, Content, Event, ForkProject, Lifecycle, Parameters, Project, ProjectAssigned, ProjectError,
-    ProjectForked, ProjectImported, Status,
+    Command, Content, Event, ForeignHistory, ForkProject, Lifecycle, Parameters, Project, ProjectAssigned,
+    ProjectError, ProjectForked, ProjectImported, ProjectRestored, Status, TakesExpired,
 };
 use crate::settings::Settings;
 
@@ -204,10 +204,47 @@ fn deciding_a_fork_again_gives_the_same_ids() {
     assert_eq!(decide(), decide());
 }
 
+fn import() -> Command {
+    Command::CompleteImport { missing: Vec::new() }
+}
+
+#[test]
+fn takes_whose_media_did_not_come_along_have_expired_here() {
+    let mut told = Telling::complete(&["One."], Settings::default());
+    let missing = vec![TakeId(Uuid::from_u128(404))];
+    let words = told.when(Command::CompleteImport { missing: missing.clone() });
+    assert_eq!(words, ["TakesExpired", "ProjectImported"]);
+    assert!(told.events.contains(&TakesExpired { takes: missing }.into()));
+}
+
+#[test]
+fn a_foreign_history_misses_the_media_of_takes_that_no_shot_uses_and_that_were_not_given_up() {
+    let mut told = Telling::complete(&["One."], Settings::default());
+    let shot = told.shot(1).clone();
+    let (before, replaced) = (told.project.clone(), shot.image.as_ref().unwrap().id);
+    told.when(Command::UploadTake { shot: shot.id, kind: Kind::Image, asset: asset("image", 77, "png") });
+    let uploaded = told.shot(1).image.as_ref().unwrap().id;
+    let (id, told_events) = (ProjectId(Uuid::from_u128(1)), told.events.clone());
+    let missing = |events: &[Event]| {
+        let mut history = ForeignHistory::default();
+        events.iter().for_each(|event| history.take_in(id, event).unwrap());
+        history.missing_takes(|_| false)
+    };
+    assert_eq!(missing(&told_events), [replaced], "the upload, and the voice, are in use");
+    let expired = [told_events.clone(), vec![TakesExpired { takes: vec![replaced] }.into()]].concat();
+    assert!(missing(&expired).is_empty());
+    let restored = ProjectRestored { version: before.version, content: before.content() };
+    assert_eq!(
+        missing(&[expired, vec![restored.into()]].concat()),
+        [uploaded],
+        "the first one is in use again"
+    );
+}
+
 #[test]
 fn a_history_from_elsewhere_ends_with_what_was_open_being_cancelled() {
     let mut told = Telling::with_shots(&["One."], auto_render());
-    let words = told.when(Command::CompleteImport);
+    let words = told.when(import());
     assert_eq!(
         words,
         ["TaskCancelled image 1: Imported", "TaskCancelled tts 1: Imported", "ProjectImported"]
@@ -215,7 +252,7 @@ fn a_history_from_elsewhere_ends_with_what_was_open_being_cancelled() {
     assert!(told.open_work().is_empty());
     let mut told = Telling::complete(&["One."], auto_render());
     let version = told.project.version;
-    assert_eq!(told.when(Command::CompleteImport), ["ProjectImported"]);
+    assert_eq!(told.when(import()), ["ProjectImported"]);
     assert_eq!(told.events.last(), Some(&ProjectImported { version }.into()));
 }
 
@@ -223,7 +260,7 @@ fn a_history_from_elsewhere_ends_with_what_was_open_being_cancelled() {
 fn a_history_from_elsewhere_belongs_to_whoever_brought_it() {
     let mut told = Telling::complete(&["One."], Settings::default());
     told.given(ProjectAssigned { owner: "somebody elsewhere".to_owned() });
-    let mut bring = envelope(99, Command::CompleteImport);
+    let mut bring = envelope(99, import());
     for owner in [Some("ada".to_owned()), None] {
         bring.context.owner.clone_from(&owner);
         let mut project = told.project.clone();
