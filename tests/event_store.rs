@@ -9,6 +9,7 @@ use futures::future::join_all;
 use infra::postgres::PostgresError;
 use infra::postgres::event_store::{EventStore, ExecuteError, Receipt};
 use infra::postgres::leadership;
+use infra::runtime::Clock;
 use uuid::Uuid;
 
 use crate::harness::{LONG, World, a_film_of, audit, creation, envelope, everything_on, play, until};
@@ -43,7 +44,7 @@ async fn a_repeated_command_answers_the_first_receipt() {
     let command = envelope(rename("The lamp"));
     let first = store.execute(project, command.clone()).await.unwrap();
     world.execute(project, rename("Another title")).await;
-    let again = EventStore::new(world.pool().clone()).execute(project, command).await.unwrap();
+    let again = EventStore::new(world.pool().clone(), Clock::System).execute(project, command).await.unwrap();
     assert!(!first.duplicate && again.duplicate);
     assert_eq!((again.project, again.version), (project, first.version));
     assert_eq!(world.state(project).await.title, "Another title");
@@ -54,7 +55,8 @@ async fn a_repeated_command_answers_the_first_receipt() {
 async fn the_same_creation_sent_eight_times_at_once_makes_one_project() {
     let world = World::new().await;
     let create = envelope(creation(ProjectId(Uuid::now_v7()), 2, Settings::default()));
-    let stores: Vec<EventStore> = (0..4).map(|_| EventStore::new(world.pool().clone())).collect();
+    let stores: Vec<EventStore> =
+        (0..4).map(|_| EventStore::new(world.pool().clone(), Clock::System)).collect();
     // Each caller chose an id of its own; the command's id makes them one.
     let callers = (0..8).map(|n| {
         let (store, create) = (&stores[n % stores.len()], create.clone());
@@ -75,7 +77,8 @@ async fn thirty_two_commands_on_one_project_at_once_all_take_effect() {
     let world = World::new().await;
     let project = a_film_of(&world.shared.store, 1, Settings::default()).await;
     let before = world.state(project).await.version;
-    let stores: Vec<EventStore> = (0..4).map(|_| EventStore::new(world.pool().clone())).collect();
+    let stores: Vec<EventStore> =
+        (0..4).map(|_| EventStore::new(world.pool().clone(), Clock::System)).collect();
     let titles: Vec<String> = (0..32).map(|n| format!("Title {n}")).collect();
     let givers = titles.iter().zip(0..).map(|(title, n)| insist(&stores[n % 4], project, rename(title)));
     let mut versions: Vec<u64> = join_all(givers).await.into_iter().map(|receipt| receipt.version).collect();

@@ -60,6 +60,9 @@ async fn every_altered_or_missing_event_is_named() {
     sql(&world, "UPDATE events SET metadata = '{}' WHERE aggregate_id = $1 AND sequence IN (3, 5)", films[0])
         .await;
     sql(&world, "DELETE FROM events WHERE aggregate_id = $1 AND sequence = 4", films[1]).await;
+    let later = "UPDATE events SET recorded_at = recorded_at + interval '1 day' WHERE aggregate_id = $1 AND sequence = 6";
+    sql(&world, later, films[0]).await;
+    sql(&world, "UPDATE events SET imported = true WHERE aggregate_id = $1 AND sequence = 7", films[0]).await;
     let verified = on(&world, &["audit", "verify"]).await;
     assert_eq!(verified.code, Some(1));
     let mut lines: Vec<&str> = verified.out.lines().collect();
@@ -67,6 +70,8 @@ async fn every_altered_or_missing_event_is_named() {
     let mut expected = vec![
         format!("project {}: version 3 was altered", films[0]),
         format!("project {}: version 5 was altered", films[0]),
+        format!("project {}: version 6 was altered", films[0]),
+        format!("project {}: version 7 was altered", films[0]),
         format!("project {}: version 4 is missing", films[1]),
     ];
     expected.sort_unstable();

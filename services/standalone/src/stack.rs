@@ -202,7 +202,7 @@ impl Shared {
         }
         let media = MediaFolder::open(media).await.map_err(Failed::because)?;
         let outbound = Outbound::new(AddressRules::default()).map_err(Failed::because)?;
-        let store = EventStore::new(pool.clone());
+        let store = EventStore::new(pool.clone(), Clock::System);
         let retention = Retention::default();
         Ok(Self { store, pool, bus, media, outbound, clock: Clock::System, retention })
     }

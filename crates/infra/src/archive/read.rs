@@ -20,7 +20,7 @@ use zip::ZipArchive;
 use super::{ArchiveError, FORMAT, HISTORY, MANIFEST, MEDIA, Manifest, film_names};
 use crate::media::MediaFolder;
 use crate::postgres::PgPool;
-use crate::postgres::event_store::{EventStore, Receipt, chain};
+use crate::postgres::event_store::{EventStore, Receipt, chain, is_recorded_at};
 use crate::postgres::transfer::{Import, StoredEvent, check_new};
 
 /// The list of what is in an archive, in bytes: some 20,000 files.
@@ -308,6 +308,9 @@ impl Reading {
         }
         if !Event::TYPES.contains(&(stored.event_type.as_str(), stored.event_version.as_str())) {
             return Err(wrong("is unknown to this version of the program; upgrade it"));
+        }
+        if !is_recorded_at(stored.recorded_at, metadata) {
+            return Err(wrong("was not recorded when it says"));
         }
         check_metadata(&stored.metadata).ok_or_else(|| wrong("does not say who caused it"))?;
         let event = read_payload(&stored.payload, &stored.event_type);

@@ -1,14 +1,16 @@
 //! Audits the log: each event carries the hash of its predecessor and of all that was written of itself, so an
-//! alteration shows; and whoever kept a project's head sees also when the whole rest was written anew.
+//! alteration shows. When it was recorded is part of its metadata, and up to where a history was brought here is told
+//! by its last import, so the columns that say the same are compared with those. And whoever kept a project's head sees also when the whole rest was written anew.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use domain::ids::ProjectId;
+use domain::project::Event;
 use sqlx::{PgPool, Row};
 
 use super::PostgresError;
-use super::event_store::{as_i64, chain};
+use super::event_store::{as_i64, chain, is_recorded_at};
 
 /// Events that are in memory at a time.
 const PAGE: i64 = 2_000;
@@ -109,6 +111,7 @@ pub async fn verify(
     mut found: impl FnMut(Finding),
 ) -> Result<u64, PostgresError> {
     let mut report = |version, fault| found(Finding { project, version, fault });
+    let imported = imported_until(pool, project).await?;
     let (mut previous, mut version) = ([0; 32], 0);
     loop {
         let page = events(pool, project, version).await?;
@@ -124,7 +127,9 @@ pub async fn verify(
                 row.get::<Option<Vec<u8>>, _>("hash").and_then(|hash| hash.try_into().ok());
             // What follows on an event that is gone cannot be judged; what follows on an altered one can, by
             // the hash that was stored of it.
-            let is_altered = stored.is_none() || (follows && stored != Some(computed));
+            let is_as_told = row.get::<bool, _>("imported") == (sequence <= imported)
+                && is_recorded_at(row.get("recorded_at"), row.get(4));
+            let is_altered = stored.is_none() || (follows && stored != Some(computed)) || !is_as_told;
             if is_altered {
                 report(version, Fault::Altered);
             } else if kept.get(&version).is_some_and(|kept| Some(*kept) != stored) {
@@ -141,13 +146,31 @@ pub async fn verify(
     Ok(version)
 }
 
+/// The version up to which a project's history was brought here, by what its last import says; 0 if it was not.
+async fn imported_until(pool: &PgPool, project: ProjectId) -> Result<u64, PostgresError> {
+    let last: Option<String> = sqlx::query_scalar(
+        "SELECT payload::text FROM events WHERE aggregate_type = 'project' AND aggregate_id = $1 \
+           AND event_type = 'ProjectImported' ORDER BY sequence DESC LIMIT 1",
+    )
+    .bind(project.to_string())
+    .fetch_optional(pool)
+    .await
+    .map_err(PostgresError::during("look for an import"))?;
+    // One that cannot be read was altered, and shows as that.
+    let version = last.and_then(|payload| match serde_json::from_str(&payload) {
+        Ok(Event::ProjectImported(event)) => Some(event.version),
+        _ => None,
+    });
+    Ok(version.unwrap_or(0))
+}
+
 async fn events(
     pool: &PgPool,
     project: ProjectId,
     after: u64,
 ) -> Result<Vec<sqlx::postgres::PgRow>, PostgresError> {
     sqlx::query(
-        "SELECT sequence, event_type, event_version, payload::text, metadata::text, hash FROM events \
+        "SELECT sequence, event_type, event_version, payload::text, metadata::text, hash, recorded_at, imported FROM events \
          WHERE aggregate_type = 'project' AND aggregate_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
     )
     .bind(project.to_string())

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use domain::hash::sha256;
 use domain::ids::{CommandId, ProjectId};
 use domain::project::{Envelope, Event, Project, ProjectError};
@@ -15,11 +16,14 @@ use super::command_log::{self, First};
 use super::hot::HotConnections;
 use super::leadership::Fence;
 use super::{PostgresError, snapshot};
+use crate::runtime::Clock;
 
 /// States kept in memory, so that most loads read only what is new.
 const STATES_KEPT: usize = 512;
 /// Events after which the next snapshot is written.
 const SNAPSHOT_EVERY: u64 = 100;
+/// Where an event's metadata say when it was recorded, so that its hash is over that too.
+const RECORDED_AT: &str = "recordedAt";
 /// How long a user's command is tried again while others keep being faster.
 const USER_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -81,6 +85,7 @@ pub struct BatchOutcome {
 #[derive(Debug, Clone)]
 pub struct EventStore {
     pool: PgPool,
+    clock: Clock,
     hot: HotConnections,
     states: Arc<Mutex<lru::LruCache<ProjectId, Loaded>>>,
 }
@@ -97,17 +102,20 @@ pub(super) struct NewRow {
     pub(super) event_type: &'static str,
     pub(super) event_version: &'static str,
     pub(super) payload: String,
-    pub(super) metadata: Arc<str>,
+    pub(super) metadata: String,
+    /// As the metadata say.
+    pub(super) recorded_at: DateTime<Utc>,
     pub(super) hash: [u8; 32],
 }
 
 impl EventStore {
-    /// A store on this database.
-    pub fn new(pool: PgPool) -> Self {
+    /// A store on this database, whose events were recorded when this clock says.
+    pub fn new(pool: PgPool, clock: Clock) -> Self {
         let kept = NonZeroUsize::new(STATES_KEPT).unwrap_or(NonZeroUsize::MIN);
         Self {
             hot: HotConnections::new(pool.clone()),
             pool,
+            clock,
             states: Arc::new(Mutex::new(lru::LruCache::new(kept))),
         }
     }
@@ -134,7 +142,7 @@ impl EventStore {
                 Ok(_) => return self.nothing_new(project, &envelope, loaded).await,
                 Err(rule) => return self.first_receipt(command).await?.ok_or(rule.into()),
             };
-            let (rows, after) = extend(&loaded, &[(&envelope, events)])?;
+            let (rows, after) = self.extend(&loaded, &[(&envelope, events)])?;
             match self.append(project, &rows, Some((command, after.state.version)), None).await? {
                 Appended::Done => {
                     self.keep(project, loaded.state.version, &after);
@@ -199,7 +207,7 @@ impl EventStore {
                 (loaded, is_newest) = (self.load(project).await?, true);
                 continue;
             }
-            let (rows, after) = extend(&loaded, &decided)?;
+            let (rows, after) = self.extend(&loaded, &decided)?;
             match self.append(project, &rows, None, Some(fence)).await? {
                 Appended::Done => {
                     self.keep(project, loaded.state.version, &after);
@@ -245,6 +253,15 @@ impl EventStore {
             self.keep_in_memory(project, &loaded);
         }
         Ok(loaded)
+    }
+
+    /// The rows to append now, and the state after them.
+    pub(super) fn extend(
+        &self,
+        loaded: &Loaded,
+        decided: &[(&Envelope, Vec<Event>)],
+    ) -> Result<(Vec<NewRow>, Loaded), PostgresError> {
+        extend(loaded, decided, self.clock.now())
     }
 
     /// Closes the connections of this store and of the pool that it shares.
@@ -299,10 +316,10 @@ impl EventStore {
             "WITH allowed AS (SELECT 1 WHERE $8::text IS NULL OR EXISTS \
                (SELECT 1 FROM leaderships WHERE role = $8 AND epoch = $9)), \
              appended AS (INSERT INTO events \
-               (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, hash) \
-               SELECT 'project', $1, n.sequence, n.type, n.version, n.payload::json, n.metadata::json, n.hash \
-               FROM allowed, unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[]) \
-               AS n(sequence, type, version, payload, metadata, hash) RETURNING 1), \
+               (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, hash, recorded_at) \
+               SELECT 'project', $1, n.sequence, n.type, n.version, n.payload::json, n.metadata::json, n.hash, n.at \
+               FROM allowed, unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], \
+                 $12::timestamptz[]) AS n(sequence, type, version, payload, metadata, hash, at) RETURNING 1), \
              logged AS (INSERT INTO command_log (command_id, aggregate_id, version) \
                SELECT $10, $1::uuid, $11 FROM allowed WHERE $10 IS NOT NULL) \
              SELECT count(*) FROM appended",
@@ -312,12 +329,13 @@ impl EventStore {
         .bind(rows.iter().map(|row| row.event_type).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.event_version).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.payload.as_str()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| &*row.metadata).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.metadata.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.hash.as_slice()).collect::<Vec<_>>())
         .bind(fence.map(|fence| fence.role))
         .bind(fence.map(|fence| fence.epoch))
         .bind(command.map(|(command, _)| command.0))
         .bind(command.map(|(_, version)| as_i64(version)))
+        .bind(rows.iter().map(|row| row.recorded_at).collect::<Vec<_>>())
         .fetch_one(&mut *connection)
         .await;
         match result {
@@ -366,22 +384,23 @@ fn decide_all<'a>(
     (outcomes, decided)
 }
 
-/// The rows to append, and the state after them.
-pub(super) fn extend(
+/// The rows to append, and the state after them. Each is a microsecond younger than the one before it, so that
+/// lists in the order of time are in the order of events.
+fn extend(
     loaded: &Loaded,
     decided: &[(&Envelope, Vec<Event>)],
+    now: DateTime<Utc>,
 ) -> Result<(Vec<NewRow>, Loaded), PostgresError> {
     let mut after = loaded.clone();
     let mut rows = Vec::new();
+    let mut recorded_at = now.trunc_subsecs(6);
     for (envelope, events) in decided {
-        if events.is_empty() {
-            continue;
-        }
-        let metadata: Arc<str> = to_json(&sorted(envelope.context.to_metadata()))?.into();
+        let mut metadata = sorted(envelope.context.to_metadata());
         let state = Arc::make_mut(&mut after.state);
         for event in events {
             state.evolve(event);
-            let payload = to_json(event)?;
+            metadata.insert(RECORDED_AT.to_owned(), told(recorded_at));
+            let (payload, metadata) = (to_json(event)?, to_json(&metadata)?);
             let hash = chain(&after.head, state.version, event.name(), event.version(), &payload, &metadata);
             after.head = hash;
             rows.push(NewRow {
@@ -389,12 +408,25 @@ pub(super) fn extend(
                 event_type: event.name(),
                 event_version: event.version(),
                 payload,
-                metadata: metadata.clone(),
+                metadata,
+                recorded_at,
                 hash,
             });
+            recorded_at += TimeDelta::microseconds(1);
         }
     }
     Ok((rows, after))
+}
+
+/// A time as metadata tell it.
+fn told(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// Whether an event was recorded when its metadata say. Those from before metadata said so are believed.
+pub(crate) fn is_recorded_at(at: DateTime<Utc>, metadata: &str) -> bool {
+    let metadata = serde_json::from_str::<HashMap<String, String>>(metadata).unwrap_or_default();
+    metadata.get(RECORDED_AT).is_none_or(|said| *said == told(at))
 }
 
 fn sorted(metadata: HashMap<String, String>) -> std::collections::BTreeMap<String, String> {

@@ -12,7 +12,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres, Row};
 use uuid::Uuid;
 
-use super::event_store::{EventStore, Loaded, Receipt, as_i64, extend, read_hash};
+use super::event_store::{EventStore, Loaded, Receipt, as_i64, read_hash};
 use super::{PostgresError, command_log};
 
 /// An event with all that its hash is over.
@@ -128,8 +128,9 @@ struct Staged<'a> {
     sequence: i64,
     event_type: &'a str,
     event_version: &'a str,
-    /// When it happened elsewhere; what happens here happens when it is written.
-    recorded_at: Option<DateTime<Utc>>,
+    recorded_at: DateTime<Utc>,
+    /// Whether it happened elsewhere.
+    imported: bool,
     payload: &'a str,
     metadata: &'a str,
     hash: Vec<u8>,
@@ -143,7 +144,7 @@ impl Import {
         connection.close_on_drop();
         sqlx::query(
             "CREATE TEMPORARY TABLE staged (sequence bigint, event_type text, event_version text, \
-               recorded_at timestamptz, payload json, metadata json, hash bytea)",
+               recorded_at timestamptz, imported boolean, payload json, metadata json, hash bytea)",
         )
         .execute(&mut *connection)
         .await
@@ -159,7 +160,8 @@ impl Import {
                 sequence: as_i64(event.version),
                 event_type: &event.event_type,
                 event_version: &event.event_version,
-                recorded_at: Some(event.recorded_at),
+                recorded_at: event.recorded_at,
+                imported: true,
                 payload: event.payload.get(),
                 metadata: event.metadata.get(),
                 hash: hash.map_err(|error| PostgresError::Corrupt(error.to_string()))?,
@@ -178,12 +180,13 @@ impl Import {
     ) -> Result<Receipt, ImportError> {
         let loaded = Loaded { state: Arc::new(state), head };
         let events = loaded.state.decide(envelope)?;
-        let (rows, after) = extend(&loaded, &[(envelope, events)])?;
+        let (rows, after) = self.store.extend(&loaded, &[(envelope, events)])?;
         let staged = rows.iter().map(|row| Staged {
             sequence: row.sequence,
             event_type: row.event_type,
             event_version: row.event_version,
-            recorded_at: None,
+            recorded_at: row.recorded_at,
+            imported: false,
             payload: &row.payload,
             metadata: &row.metadata,
             hash: row.hash.to_vec(),
@@ -204,9 +207,10 @@ impl Import {
 
     async fn stage(&mut self, events: &[Staged<'_>]) -> Result<(), ImportError> {
         sqlx::query(
-            "INSERT INTO staged SELECT n.sequence, n.type, n.version, n.at, n.payload::json, n.metadata::json, n.hash \
-             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::bytea[]) \
-             AS n(sequence, type, version, at, payload, metadata, hash)",
+            "INSERT INTO staged SELECT n.sequence, n.type, n.version, n.at, n.imported, n.payload::json, n.metadata::json, \
+               n.hash \
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::bytea[], \
+               $8::boolean[]) AS n(sequence, type, version, at, payload, metadata, hash, imported)",
         )
         .bind(events.iter().map(|event| event.sequence).collect::<Vec<_>>())
         .bind(events.iter().map(|event| event.event_type).collect::<Vec<_>>())
@@ -215,6 +219,7 @@ impl Import {
         .bind(events.iter().map(|event| event.payload).collect::<Vec<_>>())
         .bind(events.iter().map(|event| event.metadata).collect::<Vec<_>>())
         .bind(events.iter().map(|event| event.hash.as_slice()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.imported).collect::<Vec<_>>())
         .execute(&mut *self.connection)
         .await
         .map_err(PostgresError::during("gather a history"))?;
@@ -227,8 +232,8 @@ impl Import {
             "WITH logged AS (INSERT INTO command_log (command_id, aggregate_id, version) VALUES ($2, $1::uuid, $3)) \
              INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, recorded_at, \
                payload, metadata, hash, imported) \
-             SELECT 'project', $1, sequence, event_type, event_version, coalesce(recorded_at, clock_timestamp()), \
-               payload, metadata, hash, recorded_at IS NOT NULL FROM staged ORDER BY sequence",
+             SELECT 'project', $1, sequence, event_type, event_version, recorded_at, payload, metadata, hash, \
+               imported FROM staged ORDER BY sequence",
         )
         .bind(self.project.to_string())
         .bind(command.0)
