@@ -200,7 +200,9 @@ async fn work_in_bulk_is_estimated_made_and_followed_as_one_task() {
     assert_eq!((status, batch["children"].as_array().unwrap().len()), (StatusCode::ACCEPTED, 2), "{batch}");
     ended(&world, &batch).await;
     let (status, nothing) = ask(&world, "POST", &format!("{path}/retry"), Value::Null).await;
-    assert_eq!((status, &nothing["status"]), (StatusCode::ACCEPTED, &json!("finished")), "nothing failed");
+    assert_eq!((status, &nothing["code"]), (StatusCode::CONFLICT, &json!("nothing_to_do")), "nothing failed");
+    let (status, nothing) = ask(&world, "POST", &format!("{path}/generate"), json!({ "only": "stale" })).await;
+    assert_eq!((status, &nothing["code"]), (StatusCode::CONFLICT, &json!("nothing_to_do")), "nothing is stale");
     let wrong = json!({ "kinds": ["film"] });
     let (status, body) = ask(&world, "POST", &format!("{path}/generate"), wrong).await;
     assert_eq!((status, &body["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("not_a_shot_kind")));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use domain::ids::{CommandId, ProjectId, ShotId, TaskId};
 use domain::job::Kind;
 use domain::project::{Command, Envelope, Event, Lifecycle, Parameters, ProjectError, Task};
@@ -126,8 +125,7 @@ impl App {
         if first_time.as_deref() == cause {
             return Ok(());
         }
-        let detail = "this Idempotency-Key was used for a request with another body";
-        Err(Problem::new(StatusCode::CONFLICT, "idempotency_key_reused", detail))
+        Err(Problem::reused_key())
     }
 
     /// The task that a command queued, or that was open for the same already.

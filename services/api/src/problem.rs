@@ -107,6 +107,12 @@ impl Problem {
         Self::not_found("not_found", "there is nothing at this address")
     }
 
+    /// The request came with the `Idempotency-Key` of another one: 409.
+    pub fn reused_key() -> Self {
+        let detail = "this Idempotency-Key was used for a request with another body";
+        Self::new(StatusCode::CONFLICT, "idempotency_key_reused", detail)
+    }
+
     /// It may work in a moment: 503 with `Retry-After`.
     pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
@@ -280,6 +286,7 @@ impl From<ProjectError> for Problem {
             E::TooManyShots => (StatusCode::CONFLICT, "too_many_shots"),
             E::AlreadyExists => (StatusCode::CONFLICT, "project_exists"),
             E::ShotLocked => (StatusCode::CONFLICT, "shot_locked"),
+            E::NothingToDo => (StatusCode::CONFLICT, "nothing_to_do"),
             E::NoShots => (StatusCode::CONFLICT, "no_shots"),
             E::NoPictureYet => (StatusCode::CONFLICT, "no_picture_yet"),
             E::NothingToSay => (StatusCode::CONFLICT, "nothing_to_say"),

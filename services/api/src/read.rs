@@ -1,6 +1,5 @@
 //! What several handlers read: a project as a whole, all of one version.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use domain::ids::{ProjectId, TaskId};
@@ -26,8 +25,7 @@ const PAUSES: [u64; 7] = [2, 3, 4, 6, 10, 16, 25];
 /// Reads of a project that changes meanwhile are done again so often.
 const CONSISTENT_READS: usize = 4;
 /// Ended tasks that a snapshot shows.
-const ENDED_TASKS: usize = 1_000;
-const TASK_PAGE: i64 = 500;
+const ENDED_TASKS: i64 = 1_000;
 
 impl App {
     /// A project that is not in the trash.
@@ -133,27 +131,8 @@ impl App {
 
     /// The open tasks of a project and the newest ended ones, in the order they were made.
     pub(crate) async fn recent_tasks(&self, id: ProjectId, base: &Base) -> Result<Vec<Task>, Problem> {
-        let mut open = Vec::new();
-        let mut ended = VecDeque::new();
-        let mut after = None;
-        loop {
-            let page = tasks::of_project(&self.api.pool, id, after, TASK_PAGE).await?;
-            let is_last = page.len() < usize::try_from(TASK_PAGE).unwrap_or(usize::MAX);
-            after = page.last().map(|row| (row.created_at, row.id));
-            for row in page {
-                if row.status.is_open() {
-                    open.push(row);
-                } else {
-                    ended.push_back(row);
-                }
-            }
-            ended.drain(..ended.len().saturating_sub(ENDED_TASKS));
-            if is_last {
-                open.extend(ended);
-                open.sort_by_key(|row| (row.created_at, row.id));
-                return self.measured(open.into_iter().map(|row| Task::of(row, base)).collect()).await;
-            }
-        }
+        let rows = tasks::recent(&self.api.pool, id, ENDED_TASKS).await?;
+        self.measured(rows.into_iter().map(|row| Task::of(row, base)).collect()).await
     }
 
     /// A task as it is shown.

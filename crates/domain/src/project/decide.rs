@@ -106,7 +106,7 @@ impl Project {
             Command::CancelWork => Ok(self.cancel_all(CancelReason::Requested)),
             Command::RetryTask { task } => self.retry_task(*task, ids),
             Command::Generate(wanted) => self.generate_many(wanted, ids),
-            Command::RetryFailed => Ok(self.retry_failed(ids)),
+            Command::RetryFailed => self.retry_failed(ids),
             Command::ExpireTakes { takes } => Ok(self.expire_takes(takes)),
             Command::UploadMusic { asset } => {
                 unchanged_since(if_version, self.revised)?;

@@ -32,6 +32,9 @@ pub enum ProjectError {
     /// The project has as many shots as it may have.
     #[error("the project has 200 shots, which is the most it can have")]
     TooManyShots,
+    /// Nothing is to be made, or failed.
+    #[error("there is nothing to do: nothing that is asked for is missing, stale or failed")]
+    NothingToDo,
     /// There are no shots and none are coming.
     #[error("the project has no shots to make a film of")]
     NoShots,

@@ -95,7 +95,7 @@ pub(crate) async fn post(
             let created = WebhookWithSecret::of(*webhook, &secret);
             Ok((StatusCode::CREATED, location, axum::Json(created)).into_response())
         }
-        Added::OtherRequest => Err(reused_key()),
+        Added::OtherRequest => Err(Problem::reused_key()),
         Added::TooMany => {
             let detail = format!("there are {MOST} webhooks already; remove one first");
             Err(Problem::new(StatusCode::CONFLICT, "too_many_webhooks", detail))
@@ -113,11 +113,6 @@ async fn check_project(app: &App, caller: &Caller, project: ProjectId) -> Result
         Err(problem) if problem.status == StatusCode::NOT_FOUND => Err(unknown()),
         row => row.map(drop),
     }
-}
-
-fn reused_key() -> Problem {
-    let detail = "this Idempotency-Key was used for a request with another body";
-    Problem::new(StatusCode::CONFLICT, "idempotency_key_reused", detail)
 }
 
 /// A key that nobody can guess.

@@ -8,7 +8,7 @@ use domain::desk::DrainRequest;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::end_task::Body;
+use super::NoParameters;
 use crate::App;
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
@@ -24,7 +24,7 @@ pub(crate) struct Draining {
 /// 202; a worker that is started again takes jobs again.
 #[utoipa::path(
     post, path = "/v1/workers/{worker}/drain", tag = "operations", operation_id = "drainWorker",
-    summary = "Let a worker finish and take no more", request_body = Option<Body>,
+    summary = "Let a worker finish and take no more", request_body = Option<NoParameters>,
     responses(
         (status = 202, description = "It is told with its next sign of life", body = Draining),
         (status = 404, description = "worker_not_found"),
@@ -34,7 +34,7 @@ pub(crate) struct Draining {
 pub(crate) async fn post(
     State(app): State<Arc<App>>,
     Path(worker): Path<String>,
-    _: Json<Body>,
+    _: Json<NoParameters>,
 ) -> Result<(StatusCode, axum::Json<Draining>), Problem> {
     let reply = app.api.bus.drain(&DrainRequest { worker: worker.clone() }).await.map_err(no_engine)?;
     if !reply.known {

@@ -7,26 +7,18 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ids::TaskId;
 use domain::project::Command;
-use serde::Deserialize;
-use utoipa::ToSchema;
 
-use super::task_answer;
+use super::{NoParameters, task_answer};
 use crate::App;
 use crate::caller::Caller;
 use crate::extract::{Base, Json, Path};
 use crate::json::{Changed, Task};
 use crate::problem::Problem;
 
-/// There is nothing to say besides which task.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NoParameters)]
-pub(crate) struct Body {}
-
 /// 200 with the task, which is cancelled; so is all that waits for it.
 #[utoipa::path(
     post, path = "/v1/tasks/{task}/cancel", tag = "tasks", operation_id = "cancelTask", summary = "Stop a task",
-    params(Caller), request_body = Option<Body>,
+    params(Caller), request_body = Option<NoParameters>,
     responses(
         (status = 200, description = "The cancelled task", body = Changed<Task>, headers(("Location"), ("ETag"))),
         (status = 409, description = "task_not_open"),
@@ -37,7 +29,7 @@ pub(crate) async fn cancel(
     Path(task): Path<TaskId>,
     base: Base,
     caller: Caller,
-    body: Json<Body>,
+    body: Json<NoParameters>,
 ) -> Result<Response, Problem> {
     let project = app.task_row(task).await?.project_id;
     let executed = app.execute(&caller, project, Command::CancelTask { task }, body.digest).await?;
@@ -47,7 +39,7 @@ pub(crate) async fn cancel(
 /// 202 with the task, which waits for a worker again.
 #[utoipa::path(
     post, path = "/v1/tasks/{task}/retry", tag = "tasks", operation_id = "retryTask",
-    summary = "Queue a failed or cancelled task again", params(Caller), request_body = Option<Body>,
+    summary = "Queue a failed or cancelled task again", params(Caller), request_body = Option<NoParameters>,
     responses(
         (status = 202, description = "The task, waiting again", body = Changed<Task>, headers(("Location"), ("ETag"))),
         (status = 409, description = "task_not_retryable, dependency_failed, no_picture_yet, nothing_to_say, shot_locked, no_shots"),
@@ -58,7 +50,7 @@ pub(crate) async fn retry(
     Path(task): Path<TaskId>,
     base: Base,
     caller: Caller,
-    body: Json<Body>,
+    body: Json<NoParameters>,
 ) -> Result<Response, Problem> {
     let project = app.task_row(task).await?.project_id;
     let executed = app.execute(&caller, project, Command::RetryTask { task }, body.digest).await?;

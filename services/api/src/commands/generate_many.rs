@@ -11,7 +11,7 @@ use domain::project::{Command, Generate, Only, Parameters};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::task_answer;
+use super::{NoParameters, task_answer};
 use crate::App;
 use crate::caller::Caller;
 use crate::extract::{Base, Json, Path};
@@ -32,12 +32,6 @@ pub(crate) struct Body {
     only: Option<Only>,
 }
 
-/// There is nothing to say.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = RetryParameters)]
-pub(crate) struct Nothing {}
-
 /// 202 with a batch: a task that ends with its `children`. What is being made already is among them.
 #[utoipa::path(
     post, path = "/v1/projects/{project}/generate", tag = "tasks", operation_id = "generateMany",
@@ -45,7 +39,7 @@ pub(crate) struct Nothing {}
     responses(
         (status = 202, description = "The batch", body = Changed<Task>, headers(("Location"), ("ETag"))),
         (status = 404, description = "shot_not_found"),
-        (status = 409, description = "shot_locked"),
+        (status = 409, description = "shot_locked, nothing_to_do"),
         (status = 422, description = "not_a_shot_kind"),
     ),
 )]
@@ -69,15 +63,18 @@ pub(crate) async fn generate(
 /// 202 with a batch of everything that failed; what was cancelled because of it comes back too.
 #[utoipa::path(
     post, path = "/v1/projects/{project}/retry", tag = "tasks", operation_id = "retryFailed",
-    summary = "Queue everything that failed again", params(Caller), request_body = Option<Nothing>,
-    responses((status = 202, description = "The batch", body = Changed<Task>, headers(("Location"), ("ETag")))),
+    summary = "Queue everything that failed again", params(Caller), request_body = Option<NoParameters>,
+    responses(
+        (status = 202, description = "The batch", body = Changed<Task>, headers(("Location"), ("ETag"))),
+        (status = 409, description = "nothing_to_do"),
+    ),
 )]
 pub(crate) async fn retry(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,
     base: Base,
     caller: Caller,
-    body: Json<Nothing>,
+    body: Json<NoParameters>,
 ) -> Result<Response, Problem> {
     batch(&app, project, &base, &caller, (Command::RetryFailed, body.digest)).await
 }

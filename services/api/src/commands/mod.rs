@@ -35,12 +35,19 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use domain::ids::TaskId;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::caller::etag;
 use crate::extract::Base;
 use crate::json::Changed;
 use crate::problem::Problem;
+
+/// The body of what the address says all about.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NoParameters {}
 
 /// The answer that tells of a task: its present state, and where to ask again.
 async fn task_answer(

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::end_task::Body;
+use super::NoParameters;
 use crate::App;
 use crate::auth::Identity;
 use crate::extract::{Json, Path};
@@ -26,7 +26,7 @@ pub(crate) struct Redelivered {
 /// 202 with the delivery, which is pending again, under the same id.
 #[utoipa::path(
     post, path = "/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver", tag = "webhooks",
-    operation_id = "redeliver", summary = "Tell again", request_body = Option<Body>,
+    operation_id = "redeliver", summary = "Tell again", request_body = Option<NoParameters>,
     responses(
         (status = 202, description = "The delivery, pending again", body = Delivery),
         (status = 404, description = "webhook_not_found, delivery_not_found"),
@@ -37,7 +37,7 @@ pub(crate) async fn one(
     State(app): State<Arc<App>>,
     identity: Identity,
     Path((webhook, delivery)): Path<(Uuid, Uuid)>,
-    _: Json<Body>,
+    _: Json<NoParameters>,
 ) -> Result<(StatusCode, axum::Json<Delivery>), Problem> {
     let webhook = app.webhook(&identity, webhook).await?.id;
     let redelivered = deliveries::redeliver(&app.api.pool, webhook, Again::One(delivery)).await?;
@@ -53,7 +53,7 @@ pub(crate) async fn one(
 /// 202 with how many dead deliveries are pending again.
 #[utoipa::path(
     post, path = "/v1/webhooks/{webhook}/redeliver", tag = "webhooks", operation_id = "redeliverDead",
-    summary = "Tell again all that was given up", request_body = Option<Body>,
+    summary = "Tell again all that was given up", request_body = Option<NoParameters>,
     responses(
         (status = 202, description = "How many are pending again", body = Redelivered),
         (status = 404, description = "webhook_not_found"),
@@ -63,7 +63,7 @@ pub(crate) async fn dead(
     State(app): State<Arc<App>>,
     identity: Identity,
     Path(webhook): Path<Uuid>,
-    _: Json<Body>,
+    _: Json<NoParameters>,
 ) -> Result<(StatusCode, axum::Json<Redelivered>), Problem> {
     let webhook = app.webhook(&identity, webhook).await?.id;
     let redelivered = deliveries::redeliver(&app.api.pool, webhook, Again::Dead).await?;

@@ -9,7 +9,7 @@ use domain::project::Command;
 use infra::postgres::dead_letters;
 use uuid::Uuid;
 
-use super::end_task::Body;
+use super::NoParameters;
 use super::task_answer;
 use crate::App;
 use crate::caller::Caller;
@@ -20,7 +20,7 @@ use crate::problem::Problem;
 /// 202 with the task, which waits for a worker again.
 #[utoipa::path(
     post, path = "/v1/dead-letters/{letter}/replay", tag = "operations", operation_id = "replayDeadLetter",
-    summary = "Queue the task of a dead letter again", params(Caller), request_body = Option<Body>,
+    summary = "Queue the task of a dead letter again", params(Caller), request_body = Option<NoParameters>,
     responses(
         (status = 202, description = "The task, waiting again", body = Changed<Task>, headers(("Location"), ("ETag"))),
         (status = 404, description = "dead_letter_not_found, project_not_found, project_deleted, task_not_found"),
@@ -32,7 +32,7 @@ pub(crate) async fn post(
     Path(letter): Path<Uuid>,
     base: Base,
     caller: Caller,
-    body: Json<Body>,
+    body: Json<NoParameters>,
 ) -> Result<Response, Problem> {
     let letter = dead_letters::find(&app.api.pool, letter).await?;
     let letter =

@@ -6,8 +6,8 @@ use axum::extract::State;
 use infra::postgres::webhooks;
 use uuid::Uuid;
 
+use super::NoParameters;
 use super::create_webhook::{WebhookWithSecret, new_secret};
-use super::end_task::Body;
 use crate::App;
 use crate::caller::Caller;
 use crate::extract::{Json, Path};
@@ -18,7 +18,7 @@ use crate::queries::webhooks::no_such_webhook;
 /// again. For 24 hours each message has two signatures.
 #[utoipa::path(
     post, path = "/v1/webhooks/{webhook}/rotate", tag = "webhooks", operation_id = "rotateSecret",
-    summary = "A new key for a webhook", params(Caller), request_body = Option<Body>,
+    summary = "A new key for a webhook", params(Caller), request_body = Option<NoParameters>,
     responses(
         (status = 200, description = "The webhook, with its new secret", body = WebhookWithSecret),
         (status = 404, description = "webhook_not_found"),
@@ -28,7 +28,7 @@ pub(crate) async fn post(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<Uuid>,
-    body: Json<Body>,
+    body: Json<NoParameters>,
 ) -> Result<axum::Json<WebhookWithSecret>, Problem> {
     let webhook = app.webhook(&caller.identity, id).await?;
     let request = caller.context(app.now(), body.digest).command.0;

@@ -6,25 +6,18 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::ids::ProjectId;
 use domain::project::Command;
-use serde::Deserialize;
-use utoipa::ToSchema;
 
+use super::NoParameters;
 use crate::App;
 use crate::caller::{Caller, etag};
 use crate::extract::{Base, Json, Path};
 use crate::json::Project;
 use crate::problem::Problem;
 
-/// There is nothing to say.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = UndeleteParameters)]
-pub(crate) struct Body {}
-
 /// 200 with the project; its cancelled work stays cancelled. Again, the same.
 #[utoipa::path(
     post, path = "/v1/projects/{project}/undelete", tag = "projects", operation_id = "undeleteProject",
-    summary = "Take a project out of the trash", params(Caller), request_body = Option<Body>,
+    summary = "Take a project out of the trash", params(Caller), request_body = Option<NoParameters>,
     responses(
         (status = 200, description = "The project", body = Project, headers(("ETag"))),
         (status = 410, description = "trash_expired"),
@@ -35,7 +28,7 @@ pub(crate) async fn post(
     Path(project): Path<ProjectId>,
     base: Base,
     caller: Caller,
-    body: Json<Body>,
+    body: Json<NoParameters>,
 ) -> Result<Response, Problem> {
     app.execute(&caller, project, Command::UndeleteProject, body.digest).await?;
     let (version, project) = app.project(project, &base).await?;

@@ -61,16 +61,14 @@ pub(crate) async fn list(
     if !is_version(after) {
         return Err(Problem::invalid("after", "must be a version, like 12"));
     }
-    let mut events = tail::read_stream(&app.api.pool, project, after, limit + 1).await?;
+    let events = tail::read_stream(&app.api.pool, project, after, limit + 1).await?;
     match projects::find(&app.api.pool, project).await? {
         None if events.is_empty() => return Err(ProjectError::NotFound.into()),
         Some(row) if row.purged => return Err(ProjectError::Purged.into()),
         _ => {}
     }
-    let page = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = events.len() > page;
-    events.truncate(page);
-    let next_cursor = events.last().filter(|_| more).map(|last| last.version.to_string());
+    let Page { items: events, next_cursor } =
+        Page::cut(events, limit, |last: &Recorded| last.version.to_string());
     let items = match parameters.describe {
         Some(language) => {
             let before = past::state_at(&app.api.pool, project, after).await?;

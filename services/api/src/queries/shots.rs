@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::ids::{ProjectId, ShotId};
 use domain::project::ProjectError;
-use infra::postgres::views::shots;
+use infra::postgres::views::shots::{self, ShotRow};
 
 use crate::App;
 use crate::caller::etag;
@@ -51,8 +51,12 @@ pub(crate) async fn get(
 impl App {
     /// A shot of a project.
     pub(crate) async fn shot(&self, project: ProjectId, shot: ShotId, base: &Base) -> Result<Shot, Problem> {
-        let mut rows = shots::of_project(&self.api.pool, project).await?.into_iter();
-        let row = rows.find(|row| row.id == shot).ok_or(ProjectError::ShotNotFound)?;
-        Ok(Shot::of(row, base))
+        Ok(Shot::of(self.shot_of(project, shot).await?, base))
+    }
+
+    /// The same as it is stored.
+    pub(crate) async fn shot_of(&self, project: ProjectId, shot: ShotId) -> Result<ShotRow, Problem> {
+        let row = shots::find(&self.api.pool, shot).await?;
+        Ok(row.filter(|row| row.project_id == project).ok_or(ProjectError::ShotNotFound)?)
     }
 }

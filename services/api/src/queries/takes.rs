@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use domain::ids::{ProjectId, ShotId, TakeId};
-use infra::postgres::views::{shots, takes};
+use infra::postgres::views::takes;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -46,19 +46,13 @@ pub(crate) async fn list(
     let after = after.map(|(at, id)| (at, TakeId(id)));
     app.project_row_at(project, at).await?;
     let chosen = chosen(&app, project, shot).await?;
-    let mut rows = takes::of_shot(&app.api.pool, shot, after, limit + 1).await?;
-    let page = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > page;
-    rows.truncate(page);
-    let last = rows.last().filter(|_| more);
-    let next_cursor = last.map(|row| cursor::encode(row.created_at, row.id.0));
-    let items = rows.into_iter().map(|row| ShotTake::of(row, &chosen, &base)).collect();
-    Ok(axum::Json(Page { items, next_cursor }))
+    let rows = takes::of_shot(&app.api.pool, shot, after, limit + 1).await?;
+    let page = Page::cut(rows, limit, |row| cursor::encode(row.created_at, row.id.0));
+    Ok(axum::Json(page.map(|row| ShotTake::of(row, &chosen, &base))))
 }
 
 /// The takes that the shot uses.
 async fn chosen(app: &App, project: ProjectId, shot: ShotId) -> Result<Vec<TakeId>, Problem> {
-    let mut rows = shots::of_project(&app.api.pool, project).await?.into_iter();
-    let row = rows.find(|row| row.id == shot).ok_or(domain::project::ProjectError::ShotNotFound)?;
+    let row = app.shot_of(project, shot).await?;
     Ok([row.image, row.video, row.voice].into_iter().flatten().map(|take| take.id).collect())
 }

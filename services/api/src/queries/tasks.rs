@@ -45,14 +45,10 @@ pub(crate) async fn list(
     let after = parameters.cursor.as_deref().map(cursor::decode).transpose()?;
     let after = after.map(|(at, id)| (at, TaskId(id)));
     app.project_row(project).await?;
-    let mut rows = tasks::of_project(&app.api.pool, project, after, limit + 1).await?;
-    let page = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > page;
-    rows.truncate(page);
-    let last = rows.last().filter(|_| more);
-    let next_cursor = last.map(|row| cursor::encode(row.created_at, row.id.0));
-    let items = app.measured(rows.into_iter().map(|row| Task::of(row, &base)).collect()).await?;
-    Ok(axum::Json(Page { items, next_cursor }))
+    let rows = tasks::of_project(&app.api.pool, project, after, limit + 1).await?;
+    let page = Page::cut(rows, limit, |row| cursor::encode(row.created_at, row.id.0));
+    let Page { items, next_cursor } = page.map(|row| Task::of(row, &base));
+    Ok(axum::Json(Page { items: app.measured(items).await?, next_cursor }))
 }
 
 /// One task.

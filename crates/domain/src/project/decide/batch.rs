@@ -80,13 +80,8 @@ impl Project {
             news.iter().for_each(|event| after.evolve(event));
             events.extend(news);
         }
-        let kind = to_make.first().map(|(_, kind)| *kind).or_else(|| wanted.kinds.first().copied());
-        events.push(workflow::planned_batch(
-            TaskId(ids.next_uuid()),
-            kind.unwrap_or(Kind::Image),
-            without_repeats(children),
-        ));
-        Ok(events)
+        let kind = to_make.first().map(|(_, kind)| *kind);
+        with_batch(events, kind.unwrap_or(Kind::Image), children, ids)
     }
 
     fn check_generate(&self, wanted: &Generate) -> Result<(), ProjectError> {
@@ -117,7 +112,7 @@ impl Project {
     }
 
     /// Queues every failed task again that can be, with what was cancelled because of it.
-    pub(super) fn retry_failed(&self, ids: &mut NewIds) -> Vec<Event> {
+    pub(super) fn retry_failed(&self, ids: &mut NewIds) -> Decision {
         let failed = self.tasks.iter().filter(|(_, task)| task.state == TaskState::Failed);
         let failed: Vec<(TaskId, Kind)> = failed.map(|(id, task)| (*id, task.kind)).collect();
         let mut after = self.clone();
@@ -130,8 +125,7 @@ impl Project {
             events.extend(news);
         }
         let kind = failed.iter().map(|(_, kind)| *kind).min().unwrap_or(Kind::Image);
-        events.push(workflow::planned_batch(TaskId(ids.next_uuid()), kind, without_repeats(children)));
-        events
+        with_batch(events, kind, children, ids)
     }
 
     /// Stops what a batch still waits for, and the batch.
@@ -142,8 +136,18 @@ impl Project {
     }
 }
 
-fn without_repeats(mut tasks: Vec<TaskId>) -> Vec<TaskId> {
-    tasks.sort_unstable();
-    tasks.dedup();
-    tasks
+/// What is queued, and the batch of it and of what is being made already. A batch of nothing is none.
+fn with_batch(
+    mut events: Vec<Event>,
+    kind: Kind,
+    mut children: Vec<TaskId>,
+    ids: &mut NewIds,
+) -> Decision {
+    if children.is_empty() {
+        return Err(ProjectError::NothingToDo);
+    }
+    children.sort_unstable();
+    children.dedup();
+    events.push(workflow::planned_batch(TaskId(ids.next_uuid()), kind, children));
+    Ok(events)
 }

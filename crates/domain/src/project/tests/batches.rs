@@ -26,8 +26,8 @@ fn what_is_missing_is_made_as_one_batch() {
     assert_eq!(words, ["TaskQueued image 1", "TaskQueued tts 2", "BatchPlanned of 4"]);
     told.finish_everything();
     assert_eq!(told.project.batches.len(), 0);
-    let words = told.when(many(&[], Only::Missing));
-    assert_eq!(words, ["BatchPlanned of 0", "TaskFinished batch"], "nothing is missing any more");
+    assert_eq!(told.refused(many(&[], Only::Missing)), ProjectError::NothingToDo, "nothing is missing any more");
+    assert_eq!(told.refused(Command::RetryFailed), ProjectError::NothingToDo, "nothing failed");
 }
 
 #[test]

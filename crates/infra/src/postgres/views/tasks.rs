@@ -317,6 +317,24 @@ pub async fn of_project(
     rows.iter().map(|row| from_json(row)).collect()
 }
 
+/// A project's open tasks, and as many of the ended ones, the newest, in the order they were made.
+pub async fn recent(pool: &PgPool, project: ProjectId, ended: i64) -> Result<Vec<TaskRow>, PostgresError> {
+    // Each half has an index of its own: nobody reads all that a project ever had.
+    let rows: Vec<String> = sqlx::query_scalar(
+        "SELECT row_to_json(t)::text FROM ( \
+           (SELECT * FROM tasks WHERE project_id = $1 AND status IN ('blocked', 'pending', 'processing')) \
+           UNION ALL \
+           (SELECT * FROM tasks WHERE project_id = $1 AND status NOT IN ('blocked', 'pending', 'processing') \
+            ORDER BY created_at DESC, id DESC LIMIT $2)) t ORDER BY created_at, id",
+    )
+    .bind(project.0)
+    .bind(ended)
+    .fetch_all(pool)
+    .await
+    .map_err(PostgresError::during("list the newest tasks"))?;
+    rows.iter().map(|row| from_json(row)).collect()
+}
+
 /// The newest task of a project that is no part of a batch.
 pub async fn latest(pool: &PgPool, project: ProjectId) -> Result<Option<TaskRow>, PostgresError> {
     let row: Option<String> = sqlx::query_scalar(
