@@ -303,3 +303,45 @@ async fn whoever_leads_forgets_commands_that_count_no_more() {
     .await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn projects_are_listed_by_title_and_by_their_last_change_page_by_page() {
+    let world = World::with_engine().await;
+    let mut paths = Vec::new();
+    for title in ["beta", "Alpha", "Ünder", "alpha"] {
+        let create = json!({ "story": "One.", "title": title });
+        let created = ask(&world, "POST", "/v1/projects", &[], Some(create)).await;
+        assert_eq!(created.status, StatusCode::CREATED, "{}", created.body);
+        paths.push(format!("/v1/projects/{}", created.body["id"].as_str().unwrap()));
+    }
+    let edit = ask(&world, "PATCH", &paths[1], &[], Some(json!({ "description": "Edited last" }))).await;
+    assert_eq!(edit.status, StatusCode::OK, "{}", edit.body);
+    let listed = async |query: &str| {
+        let (mut titles, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = get(&world, &format!("/v1/projects?limit=1&{query}{cursor}")).await;
+            let items = page["items"].as_array().unwrap();
+            titles.extend(items.iter().map(|item| item["title"].as_str().unwrap().to_owned()));
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return titles,
+            }
+        }
+    };
+    // Titles that differ in case alone are in the order of their ids, which is that of their creation.
+    assert_eq!(listed("sort=title").await, ["Alpha", "alpha", "beta", "Ünder"]);
+    assert_eq!(listed("sort=-title").await, ["Ünder", "beta", "alpha", "Alpha"]);
+    assert_eq!(listed("sort=updatedAt").await, ["Alpha", "alpha", "Ünder", "beta"]);
+    assert_eq!(listed("sort=-updatedAt").await, ["beta", "Ünder", "alpha", "Alpha"]);
+    assert_eq!(listed("sort=createdAt").await, ["alpha", "Ünder", "Alpha", "beta"]);
+    assert_eq!(
+        listed("sort=-createdAt").await,
+        listed("sort=createdAt").await.into_iter().rev().collect::<Vec<_>>()
+    );
+    assert_eq!(listed("sort=title&q=ALPHA").await, ["Alpha", "alpha"]);
+    let by_title = get(&world, "/v1/projects?limit=1&sort=title").await;
+    let mixed = format!("/v1/projects?cursor={}", by_title["nextCursor"].as_str().unwrap());
+    let refused = ask(&world, "GET", &mixed, &[], None).await;
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (400, &json!("invalid_cursor")));
+    world.end().await;
+}

@@ -13,6 +13,7 @@ use infra::postgres::leadership::{self, Fence};
 use infra::postgres::past::state_at;
 use infra::postgres::projection::{Projection, READER};
 use infra::postgres::tail::{self, Place};
+use infra::postgres::views::{projects, tasks};
 use infra::postgres::{PostgresError, checkpoint};
 use uuid::Uuid;
 
@@ -217,5 +218,36 @@ async fn an_event_of_an_unknown_type_stops_the_projector_and_is_not_skipped() {
     assert!(!rows(&world).await["projects"].iter().any(|row| row.contains(&later.to_string())));
     let refused = world.shared.store.load(known).await.unwrap_err();
     assert!(matches!(refused, PostgresError::UnknownEvent { .. }), "{refused}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_newest_tasks_are_all_open_ones_and_as_many_ended_ones_as_are_asked_for() {
+    let world = World::new().await;
+    let film = a_film_of(&world.shared.store, 3, Settings::default()).await;
+    play(&world.shared.store, film).await;
+    world.execute(film, Command::MakeStoryboard { force: false, shot_count: None, alone: false }).await;
+    let mut projector = Projector::new(world.pool().clone(), leader(&world).await);
+    let version = world.state(film).await.version;
+    until("all is read", LONG, async || {
+        projector.apply_page().await.map_err(|error| error.to_string())?;
+        let read = projects::version(world.pool(), film).await.unwrap();
+        if read == Some(version) { Ok(()) } else { Err(format!("{read:?}")) }
+    })
+    .await;
+    let all = tasks::of_project(world.pool(), film, None, 100).await.unwrap();
+    let ended = all.iter().filter(|task| !task.status.is_open()).count();
+    assert!(ended >= 7 && ended < all.len(), "the new storyboard is open");
+    for newest in [0, 2, 100] {
+        let mut older = ended.saturating_sub(newest);
+        let expected = all.iter().filter(|task| {
+            let is_left_out = !task.status.is_open() && older > 0;
+            older -= usize::from(is_left_out);
+            !is_left_out
+        });
+        let expected: Vec<_> = expected.cloned().collect();
+        let newest = i64::try_from(newest).unwrap();
+        assert_eq!(tasks::recent(world.pool(), film, newest).await.unwrap(), expected);
+    }
     world.end().await;
 }

@@ -201,8 +201,13 @@ async fn work_in_bulk_is_estimated_made_and_followed_as_one_task() {
     ended(&world, &batch).await;
     let (status, nothing) = ask(&world, "POST", &format!("{path}/retry"), Value::Null).await;
     assert_eq!((status, &nothing["code"]), (StatusCode::CONFLICT, &json!("nothing_to_do")), "nothing failed");
-    let (status, nothing) = ask(&world, "POST", &format!("{path}/generate"), json!({ "only": "stale" })).await;
-    assert_eq!((status, &nothing["code"]), (StatusCode::CONFLICT, &json!("nothing_to_do")), "nothing is stale");
+    let (status, nothing) =
+        ask(&world, "POST", &format!("{path}/generate"), json!({ "only": "stale" })).await;
+    assert_eq!(
+        (status, &nothing["code"]),
+        (StatusCode::CONFLICT, &json!("nothing_to_do")),
+        "nothing is stale"
+    );
     let wrong = json!({ "kinds": ["film"] });
     let (status, body) = ask(&world, "POST", &format!("{path}/generate"), wrong).await;
     assert_eq!((status, &body["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("not_a_shot_kind")));

@@ -1,4 +1,4 @@
-//! Opaque places in lists: a time and an id, as 48 hexadecimal digits.
+//! Opaque places in lists: a time and an id, as 48 hexadecimal digits; or a text and an id, after a `t`.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -15,14 +15,33 @@ pub(crate) fn encode(at: DateTime<Utc>, id: Uuid) -> String {
 
 /// Reads a place back. Whatever we did not write is a bad request.
 pub(crate) fn decode(cursor: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
-    let invalid =
-        || Problem::bad_request("invalid_cursor", "the cursor is not one that this list answered with");
     let mut bytes = [0; 24];
     hex::decode_to_slice(cursor, &mut bytes).map_err(|_| invalid())?;
     let (at, id) = bytes.split_at(8);
     let micros = i64::from_be_bytes(at.try_into().map_err(|_| invalid())?);
     let at = DateTime::from_timestamp_micros(micros).filter(is_storable).ok_or_else(invalid)?;
     Ok((at, Uuid::from_slice(id).map_err(|_| invalid())?))
+}
+
+/// The place after an item of a list that is sorted by a text.
+pub(crate) fn encode_text(text: &str, id: Uuid) -> String {
+    format!("t{}{}", hex::encode(id.as_bytes()), hex::encode(text))
+}
+
+/// Reads such a place back.
+pub(crate) fn decode_text(cursor: &str) -> Result<(String, Uuid), Problem> {
+    let bytes = cursor.strip_prefix('t').and_then(|digits| hex::decode(digits).ok()).ok_or_else(invalid)?;
+    let (id, text) = bytes.split_at_checked(16).ok_or_else(invalid)?;
+    let text = String::from_utf8(text.to_vec()).map_err(|_| invalid())?;
+    // PostgreSQL's texts cannot hold it.
+    if text.contains('\0') {
+        return Err(invalid());
+    }
+    Ok((text, Uuid::from_slice(id).map_err(|_| invalid())?))
+}
+
+fn invalid() -> Problem {
+    Problem::bad_request("invalid_cursor", "the cursor is not one that this list answered with")
 }
 
 /// PostgreSQL knows fewer years than [`DateTime`].
@@ -47,6 +66,20 @@ mod tests {
         let far = hex::encode([[0x7f; 8].as_slice(), &[0; 16]].concat());
         for text in ["", "x", "00", &"f".repeat(47), &"z".repeat(48), &far] {
             assert_eq!(decode(text).unwrap_err().code, "invalid_cursor", "{text}");
+            assert_eq!(decode_text(text).unwrap_err().code, "invalid_cursor", "{text}");
+        }
+        let (at, id) = (DateTime::UNIX_EPOCH, Uuid::from_u128(7));
+        assert!(decode_text(&encode(at, id)).is_err() && decode(&encode_text("text", id)).is_err());
+        for text in ["t", "tff", &encode_text("a\0b", id), &format!("t{}ff", "0".repeat(32))] {
+            assert_eq!(decode_text(text).unwrap_err().code, "invalid_cursor", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_keeps_a_text_in_any_language() {
+        let id = Uuid::from_u128(7);
+        for text in ["", "The lamp", "灯塔"] {
+            assert_eq!(decode_text(&encode_text(text, id)).unwrap(), (text.to_owned(), id));
         }
     }
 }

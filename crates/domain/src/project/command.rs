@@ -221,9 +221,10 @@ impl Command {
     /// What it asks for: new work is refused where there is no room for it, all else never is.
     pub fn asks(&self) -> Asks {
         match self {
-            Self::CreateProject(_) | Self::ForkProject(_) | Self::CompleteImport { .. } | Self::StartErrand(_) => {
-                Asks::Project
-            }
+            Self::CreateProject(_)
+            | Self::ForkProject(_)
+            | Self::CompleteImport { .. }
+            | Self::StartErrand(_) => Asks::Project,
             Self::Together(commands) => commands.iter().map(Self::asks).max().unwrap_or(Asks::Nothing),
             Self::MakeStoryboard { .. }
             | Self::UploadTake { .. }

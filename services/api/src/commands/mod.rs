@@ -47,7 +47,7 @@ use crate::problem::Problem;
 /// The body of what the address says all about.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NoParameters {}
+pub(crate) struct NoParameters {}
 
 /// The answer that tells of a task: its present state, and where to ask again.
 async fn task_answer(

@@ -10,7 +10,7 @@ use domain::ids::{ProjectId, ShotId};
 use domain::job::{FilmOutput, Kind};
 use domain::project::{Command, CreateProject, Parameters, ShotPatch};
 use domain::settings::Settings;
-use infra::postgres::views::projects::{self, Filter, ProjectRow};
+use infra::postgres::views::projects::{self, Filter, ProjectRow, Sort};
 use infra::postgres::views::shots::{self, ShotRow};
 use infra::postgres::views::tasks::{self, TaskRow, TaskStatus};
 use serde::Serialize;
@@ -184,7 +184,9 @@ async fn all(State(app): State<Arc<App>>, base: Base, caller: Caller) -> Result<
         text: None,
         status: None,
         deleted: false,
-        before: None,
+        sort: Sort::CreatedAt,
+        descending: true,
+        after: None,
         limit: LISTED,
     };
     let stories = projects::list(&app.api.pool, &filter).await?;

@@ -1,4 +1,4 @@
-//! `GET /v1/projects`: search and page through projects, newest first.
+//! `GET /v1/projects`: search and page through projects, newest first unless another order is asked for.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::extract::State;
 use domain::ids::ProjectId;
 use domain::project::Status;
 use futures::{StreamExt, TryStreamExt};
-use infra::postgres::views::projects::{self, Filter, ProjectRow};
+use infra::postgres::views::projects::{self, Filter, Place, ProjectRow, Sort};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -30,16 +30,16 @@ const DELETED: &str = "deleted";
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
-    /// Text in the title or the story.
+    /// Text in the title or the story, of the 5,000 projects that come next in this order.
     #[param(max_length = 200)]
     q: Option<String>,
     /// `deleted` lists the trash.
     #[param(pattern = "^(created|storyboard|generating|ready|failed|deleted)$")]
     status: Option<String>,
-    /// Newest first.
-    #[param(pattern = "^createdAt$")]
+    /// `createdAt` (when absent) and `updatedAt`: newest first; `title`: from A to Z. With a `-` the other way round.
+    #[param(pattern = "^-?(createdAt|updatedAt|title)$")]
     sort: Option<String>,
-    /// The `nextCursor` of the page before.
+    /// The `nextCursor` of the page before, in the same order.
     cursor: Option<String>,
     /// Items of a page, 1 to 200; 50 when absent.
     #[param(minimum = 1, maximum = 200)]
@@ -51,7 +51,7 @@ pub(crate) struct Parameters {
     get, path = "/v1/projects", tag = "projects", operation_id = "listProjects", summary = "Search and page through projects",
     params(Parameters),
     responses(
-        (status = 200, description = "One page, newest first", body = Page<ProjectSummary>),
+        (status = 200, description = "One page", body = Page<ProjectSummary>),
         (status = 400, description = "invalid_cursor"),
         (status = 422, description = "invalid"),
     ),
@@ -63,12 +63,10 @@ pub(crate) async fn list(
     base: Base,
 ) -> Result<axum::Json<Page<ProjectSummary>>, Problem> {
     let limit = page_limit(parameters.limit)?;
-    let mut rows = projects::list(&app.api.pool, &filter(&identity, parameters, limit + 1)?).await?;
-    let page = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > page;
-    rows.truncate(page);
-    let last = rows.last().filter(|_| more);
-    let next_cursor = last.map(|row| cursor::encode(row.created_at, row.id.0));
+    let filter = filter(&identity, parameters, limit + 1)?;
+    let rows = projects::list(&app.api.pool, &filter).await?;
+    let Page { items: rows, next_cursor } =
+        Page::cut(rows, limit, |row| cursor_of(filter.sort.place_of(row)));
     let summary = |row: ProjectRow| summary(&app, row, &base);
     let items = futures::stream::iter(rows).map(summary).buffered(LOOKS).try_collect().await?;
     Ok(axum::Json(Page { items, next_cursor }))
@@ -80,15 +78,47 @@ async fn summary(app: &App, row: ProjectRow, base: &Base) -> Result<ProjectSumma
 }
 
 fn filter(identity: &Identity, parameters: Parameters, limit: i64) -> Result<Filter, Problem> {
-    if let Some(sort) = parameters.sort.filter(|sort| sort != "createdAt") {
-        return Err(Problem::invalid("sort", format!("must be createdAt (newest first); it is {sort}")));
-    }
-    let before = parameters.cursor.as_deref().map(cursor::decode).transpose()?;
-    let before = before.map(|(at, id)| (at, ProjectId(id)));
+    let (sort, descending) = known_sort(parameters.sort.as_deref().unwrap_or("createdAt"))?;
+    let after = parameters.cursor.as_deref().map(|cursor| place(sort, cursor)).transpose()?;
     let text = search_text(parameters.q)?;
     let deleted = parameters.status.as_deref() == Some(DELETED);
     let status = known_status(parameters.status.filter(|_| !deleted))?;
-    Ok(Filter { owners: identity.owners(), text, status, before, deleted, limit })
+    Ok(Filter { owners: identity.owners(), text, status, sort, descending, after, deleted, limit })
+}
+
+/// What to sort by, and whether downwards. Times go downwards by themselves: the newest is what people look for.
+fn known_sort(word: &str) -> Result<(Sort, bool), Problem> {
+    let (is_turned, name) = word.strip_prefix('-').map_or((false, word), |name| (true, name));
+    let (sort, usual) = match name {
+        "createdAt" => (Sort::CreatedAt, true),
+        "updatedAt" => (Sort::UpdatedAt, true),
+        "title" => (Sort::Title, false),
+        _ => {
+            let words = "must be createdAt or updatedAt (newest first) or title, or one of them after a -";
+            return Err(Problem::invalid("sort", words));
+        }
+    };
+    Ok((sort, usual != is_turned))
+}
+
+fn cursor_of(place: Place) -> String {
+    match place {
+        Place::Time(at, id) => cursor::encode(at, id.0),
+        Place::Title(title, id) => cursor::encode_text(&title, id.0),
+    }
+}
+
+fn place(sort: Sort, cursor: &str) -> Result<Place, Problem> {
+    Ok(match sort {
+        Sort::CreatedAt | Sort::UpdatedAt => {
+            let (at, id) = cursor::decode(cursor)?;
+            Place::Time(at, ProjectId(id))
+        }
+        Sort::Title => {
+            let (title, id) = cursor::decode_text(cursor)?;
+            Place::Title(title, ProjectId(id))
+        }
+    })
 }
 
 fn search_text(q: Option<String>) -> Result<Option<String>, Problem> {
@@ -130,6 +160,26 @@ mod tests {
         assert_eq!(field(ask(|p| p.sort = Some("title; DROP TABLE".to_owned()))), "sort");
         assert_eq!(field(ask(|p| p.q = Some("a\0b".to_owned()))), "q");
         assert_eq!(field(ask(|p| p.q = Some("長".repeat(201)))), "q");
+    }
+
+    #[test]
+    fn times_go_down_and_titles_up_unless_they_are_turned_round() {
+        let sorted = |word: &str| {
+            let filter = ask(|p| p.sort = Some(word.to_owned())).unwrap();
+            (filter.sort, filter.descending)
+        };
+        assert_eq!(
+            (sorted("createdAt"), sorted("-createdAt")),
+            ((Sort::CreatedAt, true), (Sort::CreatedAt, false))
+        );
+        assert_eq!(
+            (sorted("updatedAt"), sorted("-updatedAt")),
+            ((Sort::UpdatedAt, true), (Sort::UpdatedAt, false))
+        );
+        assert_eq!((sorted("title"), sorted("-title")), ((Sort::Title, false), (Sort::Title, true)));
+        for word in ["", "-", "--title", "Title", "created_at"] {
+            assert!(ask(|p| p.sort = Some(word.to_owned())).is_err(), "{word}");
+        }
     }
 
     #[test]

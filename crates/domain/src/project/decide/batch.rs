@@ -137,12 +137,7 @@ impl Project {
 }
 
 /// What is queued, and the batch of it and of what is being made already. A batch of nothing is none.
-fn with_batch(
-    mut events: Vec<Event>,
-    kind: Kind,
-    mut children: Vec<TaskId>,
-    ids: &mut NewIds,
-) -> Decision {
+fn with_batch(mut events: Vec<Event>, kind: Kind, mut children: Vec<TaskId>, ids: &mut NewIds) -> Decision {
     if children.is_empty() {
         return Err(ProjectError::NothingToDo);
     }

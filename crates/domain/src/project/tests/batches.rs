@@ -26,7 +26,11 @@ fn what_is_missing_is_made_as_one_batch() {
     assert_eq!(words, ["TaskQueued image 1", "TaskQueued tts 2", "BatchPlanned of 4"]);
     told.finish_everything();
     assert_eq!(told.project.batches.len(), 0);
-    assert_eq!(told.refused(many(&[], Only::Missing)), ProjectError::NothingToDo, "nothing is missing any more");
+    assert_eq!(
+        told.refused(many(&[], Only::Missing)),
+        ProjectError::NothingToDo,
+        "nothing is missing any more"
+    );
     assert_eq!(told.refused(Command::RetryFailed), ProjectError::NothingToDo, "nothing failed");
 }
 

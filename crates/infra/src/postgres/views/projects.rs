@@ -1,6 +1,6 @@
 //! The table `projects`: one row a project, for lists and for the head of the detail page.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use domain::asset::Asset;
 use domain::ids::ProjectId;
 use domain::project::{Lifecycle, Origin, Project};
@@ -10,6 +10,9 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{from_json, upsert};
 use crate::postgres::PostgresError;
+
+/// Projects whose titles and stories are searched for one page.
+pub const SEARCHED: i64 = 5_000;
 
 const COLUMNS: &[&str] = &[
     "id",
@@ -158,6 +161,56 @@ impl Owners {
     }
 }
 
+/// What a list is in the order of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// When projects were created.
+    CreatedAt,
+    /// When they last changed.
+    UpdatedAt,
+    /// Their titles, without regard to case.
+    Title,
+}
+
+/// A place in a list: what a project is sorted by, and its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Of a list in the order of time.
+    Time(DateTime<Utc>, ProjectId),
+    /// Of a list in the order of titles.
+    Title(String, ProjectId),
+}
+
+impl Sort {
+    /// Where a project is in a list of this order.
+    pub fn place_of(self, row: &ProjectRow) -> Place {
+        match self {
+            Self::CreatedAt => Place::Time(row.created_at, row.id),
+            Self::UpdatedAt => Place::Time(row.updated_at, row.id),
+            Self::Title => Place::Title(row.title.clone(), row.id),
+        }
+    }
+
+    /// What it sorts by, and the same of the place in `$3`.
+    fn columns(self) -> (&'static str, &'static str) {
+        match self {
+            Self::CreatedAt => ("created_at", "$3::text::timestamptz"),
+            Self::UpdatedAt => ("updated_at", "$3::text::timestamptz"),
+            Self::Title => ("lower(title) COLLATE \"C\"", "lower($3::text) COLLATE \"C\""),
+        }
+    }
+}
+
+impl Place {
+    /// As text that PostgreSQL reads.
+    fn key(&self) -> (String, ProjectId) {
+        match self {
+            Self::Time(at, id) => (at.to_rfc3339_opts(SecondsFormat::Micros, true), *id),
+            Self::Title(title, id) => (title.clone(), *id),
+        }
+    }
+}
+
 /// What a list shows.
 #[derive(Debug, Clone)]
 pub struct Filter {
@@ -167,8 +220,12 @@ pub struct Filter {
     pub text: Option<String>,
     /// Only projects of this status.
     pub status: Option<String>,
-    /// Only projects before this one, newest first.
-    pub before: Option<(DateTime<Utc>, ProjectId)>,
+    /// What it is in the order of.
+    pub sort: Sort,
+    /// The newest, or the last title, first.
+    pub descending: bool,
+    /// Only projects after this place.
+    pub after: Option<Place>,
     /// Those in the trash instead of the others.
     pub deleted: bool,
     /// At most so many.
@@ -193,26 +250,33 @@ pub async fn find_errand(
     Ok(id.map(ProjectId))
 }
 
-/// Projects, newest first. Errands and those that are given up for good are in no list.
+/// Projects in order. Errands and those that are given up for good are in no list. Text is looked for in so many projects that
+/// come next, [`SEARCHED`], however many there are: it means reading their whole stories.
 pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<ProjectRow>, PostgresError> {
     let pattern = filter.text.as_ref().map(|text| format!("%{}%", escape_like(text)));
-    let rows: Vec<String> = sqlx::query_scalar(
-        "SELECT row_to_json(p)::text FROM projects p WHERE deleted = $7 AND NOT purged AND origin IS NULL \
-           AND ($1::text IS NULL OR title ILIKE $1 OR story ILIKE $1) AND ($2::text IS NULL OR status = $2) \
-           AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4)) \
-           AND ($6::text IS NULL OR owner = $6) \
-         ORDER BY created_at DESC, id DESC LIMIT $5",
-    )
-    .bind(pattern)
-    .bind(&filter.status)
-    .bind(filter.before.map(|(at, _)| at))
-    .bind(filter.before.map(|(_, id)| id.0))
-    .bind(filter.limit)
-    .bind(filter.owners.only())
-    .bind(filter.deleted)
-    .fetch_all(pool)
-    .await
-    .map_err(PostgresError::during("list projects"))?;
+    let (column, place) = filter.sort.columns();
+    let (direction, follows) = if filter.descending { ("DESC", "<") } else { ("ASC", ">") };
+    let which = if filter.deleted { "deleted" } else { "NOT deleted" };
+    let order = format!("{column} {direction}, id {direction}");
+    let sql = format!(
+        "SELECT row_to_json(p)::text FROM (SELECT * FROM projects WHERE {which} AND NOT purged AND origin IS NULL \
+           AND ($2::text IS NULL OR status = $2) AND ($6::text IS NULL OR owner = $6) \
+           AND ($3::text IS NULL OR ({column}, id) {follows} ({place}, $4)) \
+           ORDER BY {order} LIMIT $7) p \
+         WHERE $1::text IS NULL OR title ILIKE $1 OR story ILIKE $1 ORDER BY {order} LIMIT $5",
+    );
+    let after = filter.after.as_ref().map(Place::key);
+    let rows: Vec<String> = sqlx::query_scalar(&sql)
+        .bind(&pattern)
+        .bind(&filter.status)
+        .bind(after.as_ref().map(|(key, _)| key))
+        .bind(after.as_ref().map(|(_, id)| id.0))
+        .bind(filter.limit)
+        .bind(filter.owners.only())
+        .bind(if pattern.is_some() { SEARCHED } else { filter.limit })
+        .fetch_all(pool)
+        .await
+        .map_err(PostgresError::during("list projects"))?;
     rows.iter().map(|row| from_json(row)).collect()
 }
 
