@@ -6,6 +6,7 @@ use api::Access;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use chrono::{DateTime, Utc};
+use domain::asset::AssetKey;
 use domain::ids::ProjectId;
 use domain::job::Kind;
 use domain::project::{Command, Event, ForeignHistory, Project, ProjectRenamed};
@@ -214,7 +215,7 @@ async fn a_hostile_or_broken_archive_is_refused_and_changes_nothing() {
     }
     assert_eq!(count(&fresh, "events").await, 0);
     let folder = MediaFolder::open(&fresh.servers.media()).await.unwrap();
-    let key = domain::asset::AssetKey::parse(media.strip_prefix("media/").unwrap()).unwrap();
+    let key = AssetKey::parse(media.strip_prefix("media/").unwrap()).unwrap();
     assert_eq!(folder.size(&key).await.unwrap(), None, "no media was stored");
     fresh.finish().await;
 }
@@ -404,5 +405,36 @@ async fn an_archive_has_the_media_that_its_project_shows_and_what_is_missing_bes
     let own = elsewhere.events(project).await.into_iter().filter(|event| !event.imported);
     let own: Vec<&str> = own.map(|recorded| recorded.event.name()).collect();
     assert_eq!(own, ["TakesExpired", "ProjectImported"]);
+    elsewhere.finish().await;
+}
+
+#[tokio::test]
+async fn an_import_that_fails_at_the_last_step_leaves_the_media_as_they_were() {
+    let (world, path, _, archive) = exported().await;
+    world.finish().await;
+    let elsewhere = World::with_engine().await;
+    let media = unzip(&archive).into_iter().filter(|(name, _)| name.starts_with("media/"));
+    let media: Vec<(AssetKey, Vec<u8>)> = media
+        .map(|(name, content)| (AssetKey::parse(name.strip_prefix("media/").unwrap()).unwrap(), content))
+        .collect();
+    let (here, content) = &media[0];
+    assert!(elsewhere.shared.media.store(here, &mut Cursor::new(content)).unwrap().is_some());
+    for refuse in [
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no'; END$$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW WHEN (NEW.imported) EXECUTE FUNCTION refuse()",
+    ] {
+        sqlx::raw_sql(refuse).execute(elsewhere.pool()).await.unwrap();
+    }
+    let (status, problem) = import(&elsewhere, archive.clone()).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (503, &Value::from("database_unavailable")));
+    assert_eq!(count(&elsewhere, "events").await, 0);
+    for (key, _) in &media {
+        let is_there = elsewhere.shared.media.size(key).await.unwrap().is_some();
+        assert_eq!(is_there, key == here, "{key}");
+    }
+    sqlx::raw_sql("DROP TRIGGER refuse ON events").execute(elsewhere.pool()).await.unwrap();
+    let (status, imported) = import(&elsewhere, archive).await;
+    assert_eq!(status, StatusCode::CREATED, "{imported}");
+    assert_eq!(get(&elsewhere, &format!("{path}/film/download")).await.0, StatusCode::OK);
     elsewhere.finish().await;
 }

@@ -341,7 +341,7 @@ impl From<ImportError> for Problem {
             ImportError::Exists => Self::new(StatusCode::CONFLICT, "project_exists", detail),
             ImportError::IdTaken => Self::new(StatusCode::CONFLICT, "id_taken", detail),
             ImportError::Rule(error) => error.into(),
-            ImportError::Postgres(error) => error.into(),
+            ImportError::Postgres(error) | ImportError::Unknown(error) => error.into(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::asset::AssetKey;
@@ -21,7 +22,7 @@ use super::{ArchiveError, FORMAT, HISTORY, MANIFEST, MEDIA, Manifest, film_names
 use crate::media::MediaFolder;
 use crate::postgres::PgPool;
 use crate::postgres::event_store::{EventStore, Receipt, chain, is_recorded_at};
-use crate::postgres::transfer::{Import, StoredEvent, check_new};
+use crate::postgres::transfer::{Import, ImportError, StoredEvent, check_new};
 
 /// The list of what is in an archive, in bytes: some 20,000 files.
 const LIST_BYTES: u64 = 4 * 1024 * 1024;
@@ -85,13 +86,39 @@ impl Importer {
     pub fn import(&self, file: File, context: &Context, runtime: &Handle) -> Result<Receipt, ArchiveError> {
         let meter = Arc::new(AtomicU64::new(LIST_BYTES));
         let mut zip = open(file, &meter)?;
-        let checked = self.check(&mut zip, context.at)?;
+        let checked = self.check(&mut zip, context.at, runtime)?;
         runtime.block_on(check_new(&self.pool, &self.store, checked.project, &checked.history))?;
-        for (name, key) in &checked.media {
-            let mut entry = zip.by_name(name).map_err(unreadable)?;
-            self.media.store(key, &mut entry)?;
+        let mut brought = Vec::new();
+        let stored = self.store(&mut zip, &checked.media, &mut brought);
+        let taken = stored.and_then(|()| self.append(&mut zip, checked, context, runtime));
+        // Where nobody knows whether the history got in, the collector finds out what its media is for.
+        if !matches!(taken, Ok(_) | Err(ArchiveError::Import(ImportError::Unknown(_)))) {
+            self.take_back(brought, runtime);
         }
-        self.append(&mut zip, checked, context, runtime)
+        taken
+    }
+
+    /// Media come before any event names them. Of what was not here yet it notes when it was written.
+    fn store(
+        &self,
+        zip: &mut Zip,
+        media: &[(String, AssetKey)],
+        brought: &mut Vec<(AssetKey, SystemTime)>,
+    ) -> Result<(), ArchiveError> {
+        for (name, key) in media {
+            let mut entry = zip.by_name(name).map_err(unreadable)?;
+            brought.extend(self.media.store(key, &mut entry)?.map(|written| (key.clone(), written)));
+        }
+        Ok(())
+    }
+
+    /// Removes what only this import brought. What somebody else wanted meanwhile stays.
+    fn take_back(&self, brought: Vec<(AssetKey, SystemTime)>, runtime: &Handle) {
+        for (key, written) in brought {
+            if let Err(error) = runtime.block_on(self.media.remove(&key, written)) {
+                tracing::warn!(%key, %error, "media of an import that failed is left to the collector");
+            }
+        }
     }
 
     /// Nothing waits for anything while this gathers the events: [`Import`].
@@ -119,7 +146,7 @@ impl Importer {
         Ok(runtime.block_on(import.complete(history.state, head, &envelope))?)
     }
 
-    fn check(&self, zip: &mut Zip, now: DateTime<Utc>) -> Result<Checked, ArchiveError> {
+    fn check(&self, zip: &mut Zip, now: DateTime<Utc>, runtime: &Handle) -> Result<Checked, ArchiveError> {
         let manifest = read_manifest(zip)?;
         let mut reading = Reading::new(manifest.project, now);
         let mut left = self.limits.unpacked_bytes;
@@ -138,7 +165,7 @@ impl Importer {
         }
         left -= most - unread;
         let media = self.check_media(zip, &reading, &mut left)?;
-        let missing = self.check_missing(&reading, &media)?;
+        let missing = self.check_missing(&reading, &media, runtime)?;
         let Reading { head, history, .. } = reading;
         Ok(Checked { project: manifest.project, head, history, media, missing })
     }
@@ -148,9 +175,15 @@ impl Importer {
         &self,
         reading: &Reading,
         media: &[(String, AssetKey)],
+        runtime: &Handle,
     ) -> Result<Vec<TakeId>, ArchiveError> {
-        let brought: BTreeSet<&AssetKey> = media.iter().map(|(_, key)| key).collect();
-        let is_there = |key: &AssetKey| brought.contains(key) || self.media.path(key).exists();
+        let mut there: BTreeSet<&AssetKey> = media.iter().map(|(_, key)| key).collect();
+        for key in reading.assets.keys() {
+            if !there.contains(key) && runtime.block_on(self.media.want(key))?.is_some() {
+                there.insert(key);
+            }
+        }
+        let is_there = |key: &AssetKey| there.contains(key);
         let shown = reading.shown();
         let absent: Vec<String> = shown
             .iter()

@@ -2,7 +2,7 @@
 //! `incoming/<task>/<claim>/`.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use domain::asset::AssetKey;
 use domain::ids::{ClaimId, TaskId};
@@ -146,29 +146,37 @@ impl MediaFolder {
     }
 
     /// Stores what a reader brings, after a look at whether it is what its address says. What is stored already
-    /// is left as it is. Blocks: for a thread that may.
-    pub fn store(&self, key: &AssetKey, content: &mut dyn std::io::Read) -> Result<(), MediaError> {
+    /// is left as it is; of what is new the time is answered that [`MediaFolder::remove`] wants, to take it back as
+    /// long as nobody else wanted it. Blocks: for a thread that may.
+    pub fn store(
+        &self,
+        key: &AssetKey,
+        content: &mut dyn std::io::Read,
+    ) -> Result<Option<SystemTime>, MediaError> {
         let stored = self.path(key);
         if found(touch(&stored)).map_err(failed("look for", &stored))?.is_some() {
-            return Ok(());
+            return Ok(None);
         }
-        let incoming = self.root.join("incoming");
         let mut write = || {
-            let mut file = tempfile::NamedTempFile::new_in(&incoming)?;
+            let mut file = tempfile::NamedTempFile::new_in(self.root.join("incoming"))?;
             if copy_hashing(content, &mut file)? != key.sha256() {
-                return Ok(false);
+                return Ok(Err(MediaError::WrongContent(key.to_string())));
             }
             file.as_file().sync_all()?;
+            let written = file.as_file().metadata()?.modified()?;
             let folder = stored.parent().unwrap_or(&self.root);
             std::fs::create_dir_all(folder)?;
-            file.persist(&stored)?;
+            match file.persist_noclobber(&stored) {
+                Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    touch(&stored)?;
+                    return Ok(Ok(None));
+                }
+                persisted => drop(persisted?),
+            }
             std::fs::File::open(folder)?.sync_all()?;
-            Ok(true)
+            Ok(Ok(Some(written + Duration::from_nanos(1))))
         };
-        match write().map_err(failed("store", &stored))? {
-            true => Ok(()),
-            false => Err(MediaError::WrongContent(key.to_string())),
-        }
+        write().map_err(failed("store", &stored))?
     }
 
     /// Forgets what a task's runs uploaded, once nobody can ask for it any more.

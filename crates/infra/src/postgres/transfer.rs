@@ -82,9 +82,12 @@ pub enum ImportError {
     /// The last step broke a rule.
     #[error(transparent)]
     Rule(#[from] ProjectError),
-    /// PostgreSQL did not play along.
+    /// PostgreSQL did not play along, and nothing was stored.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
+    /// The connection was lost at the last step: nobody knows whether it was done.
+    #[error(transparent)]
+    Unknown(PostgresError),
 }
 
 /// Whether a history can be taken in: neither its project nor anything in it is here already.
@@ -248,6 +251,9 @@ impl Import {
 fn conflict(error: sqlx::Error) -> ImportError {
     match error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) {
         Some("events_version" | "command_log_once") => ImportError::Exists,
+        _ if error.as_database_error().is_none() => {
+            ImportError::Unknown(PostgresError::during("append a history")(error))
+        }
         _ => PostgresError::during("append a history")(error).into(),
     }
 }

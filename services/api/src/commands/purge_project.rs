@@ -6,19 +6,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::ids::ProjectId;
 use domain::project::Command;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::NoParameters;
 use crate::App;
 use crate::caller::{Caller, etag};
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
-
-/// There is nothing to say.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = PurgeParameters)]
-pub(crate) struct Body {}
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PurgedProject)]
@@ -32,7 +27,7 @@ struct Purged {
 /// project names is removed some days later.
 #[utoipa::path(
     post, path = "/v1/projects/{project}/purge", tag = "projects", operation_id = "purgeProject",
-    summary = "Give a project in the trash up for good", params(Caller), request_body = Option<Body>,
+    summary = "Give a project in the trash up for good", params(Caller), request_body = Option<NoParameters>,
     responses(
         (status = 200, description = "Nothing brings it back", body = Purged, headers(("ETag"))),
         (status = 409, description = "not_purgeable"),
@@ -42,7 +37,7 @@ pub(crate) async fn post(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,
     caller: Caller,
-    body: Json<Body>,
+    body: Json<NoParameters>,
 ) -> Result<Response, Problem> {
     let command = Command::PurgeProject { early: true };
     let receipt = app.execute(&caller, project, command, body.digest).await?.receipt;
