@@ -258,6 +258,14 @@ mod tests {
     }
 
     #[test]
+    fn only_our_own_machine_and_trusted_proxies_speak_for_many() {
+        let access = Access::default().behind(vec!["10.0.0.0/8".parse().unwrap()]);
+        let speaks = |peer: &str| access.speaks_for_many(peer.parse().unwrap());
+        assert!(speaks("127.0.0.1") && speaks("::1") && speaks("10.1.2.3") && speaks("::ffff:10.1.2.3"));
+        assert!(!speaks("192.0.2.1") && !speaks("2001:db8::1"));
+    }
+
+    #[test]
     fn an_origin_or_host_that_makes_no_sense_is_a_configuration_error() {
         assert!(Access::new(&["http://x".to_owned()], &[]).is_err());
         assert!(Access::new(&[], &["studio.example".to_owned()]).is_err());

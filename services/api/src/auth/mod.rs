@@ -118,7 +118,7 @@ impl AuthConfig {
         if self.signing_key.as_deref().is_some_and(|key| key.len() < SECRET) {
             return Err(ConfigError::Secret("auth.signing_key"));
         }
-        if self.webhook_secret.as_deref().is_some_and(|secret| secret.len() < 16) {
+        if self.webhook_secret.as_deref().is_some_and(|secret| secret.len() < SECRET) {
             return Err(ConfigError::Secret("webhooks.inbound_secret"));
         }
         self.jwks()?;
@@ -286,6 +286,11 @@ mod tests {
         assert!(of(32).check().is_ok());
         for length in [0, 16, 31] {
             assert!(matches!(of(length).check(), Err(ConfigError::Secret("auth.jwt_secret"))), "{length}");
+            let reports = AuthConfig { webhook_secret: Some("x".repeat(length)), ..AuthConfig::default() };
+            assert!(
+                matches!(reports.check(), Err(ConfigError::Secret("webhooks.inbound_secret"))),
+                "{length}"
+            );
         }
     }
 }
