@@ -22,7 +22,7 @@ use uuid::Uuid;
 use worker::providers::bench::Sleeping;
 use worker::providers::external::{Node, WithNode};
 
-use crate::harness::{Answer, Http, LONG, World, status, until};
+use crate::harness::{Answer, Http, LONG, Role, World, status, until};
 
 const SECRET: &str = "a secret that node and server share";
 const REPORT: &str = "/api/webhook/task_complete";
@@ -370,6 +370,76 @@ async fn a_report_counts_also_while_no_worker_waits_for_it() {
     let takes = system.http.ask("GET", &format!("/v1/projects/{project}/shots"), &[], None).await.body;
     assert!(takes["items"][0]["image"]["url"].is_string(), "{takes}");
     system.settled(project).await;
+    system.world.finish().await;
+}
+
+/// A sound of so many seconds, silent.
+fn voice(seconds: u32) -> Vec<u8> {
+    let samples = vec![0; seconds as usize * 16_000];
+    let rest = u32::try_from(samples.len()).unwrap().to_le_bytes();
+    let format = b"fmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0";
+    [b"RIFF\xff\xff\xff\xffWAVE".as_slice(), format, b"data", &rest, &samples].concat()
+}
+
+/// A clip that says to have so many seconds.
+fn clip(seconds: u32) -> Vec<u8> {
+    let part = |name: &[u8; 4], content: &[u8]| {
+        let size = u32::try_from(content.len() + 8).unwrap().to_be_bytes();
+        [size.as_slice(), name, content].concat()
+    };
+    let times = [[0; 12].as_slice(), &1_u32.to_be_bytes(), &seconds.to_be_bytes(), &[0; 80]].concat();
+    [part(b"ftyp", b"isom\0\0\x02\0isom"), part(b"moov", &part(b"mvhd", &times))].concat()
+}
+
+#[tokio::test]
+async fn clips_and_voices_are_made_elsewhere_too_and_are_as_long_as_they_are() {
+    let (system, stand) = (System::start().await, Stand::open().await);
+    system.world.start_worker("all", stand.provider(&[Kind::Video, Kind::Tts]), &Kind::ALL);
+    let settings = Settings { image_to_video: true, ..Settings::default() };
+    let project = system.world.a_film_of(1, settings).await;
+    let orders = stand.told(2).await;
+    for (kind, name, bytes) in [("video", "video_url", clip(4)), ("tts", "audio_url", voice(3))] {
+        let order = orders.iter().find(|order| order["kind"] == kind).expect("the node is told of it");
+        if kind == "video" {
+            let picture = order["params"]["image"].as_str().unwrap();
+            assert!(picture.starts_with("data:image/png;base64,"), "{picture}");
+        } else {
+            assert_eq!(order["prompt"], "What shot 1 says.");
+        }
+        let url = stand.shows(kind, content("application/octet-stream", bytes));
+        let report = json!({ "task_id": order["task_id"], "status": "SUCCESS", "result": { name: url } });
+        let answer = system.report(&signed(report)).await;
+        assert_eq!(answer.body["status"], "SUCCESS", "{}", answer.body);
+    }
+    system.settled(project).await;
+    let state = system.world.state(project).await;
+    let seconds = |kind| state.shots[0].take(kind).and_then(|take| take.asset.duration_seconds);
+    assert_eq!((seconds(Kind::Video), seconds(Kind::Tts)), (Some(4.0), Some(3.0)));
+    system.world.finish().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_while_it_waits_tells_its_node_of_the_same_work_again() {
+    let (system, stand) = (System::start().await, Stand::open().await);
+    let own = &system.world.servers;
+    system.world.start_worker("others", Sleeping::default(), &[Kind::Storyboard, Kind::Tts]);
+    let (url, back, work) =
+        (format!("http://{}/jobs", stand.address), format!("http://localhost{REPORT}"), own.file("workers"));
+    let words =
+        ["worker", "image", "--name", "waits", "--sleeping-ms", "1", "--work", work.to_str().unwrap()];
+    let node = ["--external-url", &url, "--external-callback-url", &back];
+    let mut worker =
+        Role::start(own, system.world.database_url(), "waits", 3, &[words.as_slice(), &node].concat());
+    let (project, task) = system.a_picture().await;
+    stand.told(1).await;
+    worker.kill().await;
+    let told = stand.told(2).await;
+    assert_eq!((&told[0]["task_id"], &told[0]["attempt"]), (&json!(task), &json!(1)));
+    assert_eq!(told[0], told[1], "the same work, not more of it");
+    let url = stand.shows("a.png", content("image/png", picture(8)));
+    assert_eq!(system.report(&success(task, &url)).await.body["status"], "SUCCESS");
+    system.settled(project).await;
+    worker.stop().await;
     system.world.finish().await;
 }
 

@@ -3,17 +3,23 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use api::{Access, AuthConfig, Role};
+use api::{Access, AuthConfig, Listeners, Role};
 use chrono::TimeDelta;
 use domain::ids::ProjectId;
 use domain::project::Command;
-use infra::postgres::access;
+use futures::StreamExt;
+use infra::postgres::access as keys;
 use infra::runtime::Clock;
 use serde_json::json;
 use standalone::stack::Shared;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use super::wire::{access, any, serve};
 use super::{SECRET, Server, now, token};
-use crate::harness::{Http, Listener, envelope};
+use crate::harness::{Http, LONG, Listener, envelope};
 
 /// Everything until the stream is closed.
 async fn until_closed(mut stream: Listener) {
@@ -48,7 +54,7 @@ async fn a_stream_ends_when_its_key_is_revoked_and_so_does_what_a_ticket_of_it_o
     let ticket = ticket["ticket"].as_str().unwrap();
     let by_ticket = http.listen(&format!("{path}/events?ticket={ticket}"), &[]).await;
     let mut by_token = listen(&http, &path, &token("ada", "viewer")).await;
-    access::revoke_key(server.world.pool(), key.row.id, Clock::System.now()).await.unwrap();
+    keys::revoke_key(server.world.pool(), key.row.id, Clock::System.now()).await.unwrap();
     tokio::join!(until_closed(by_key), until_closed(by_ticket));
     let rename = Some(json!({ "title": "Another" }));
     let renamed = server.ask("PATCH", &path, Some(&token("ada", "editor")), rename).await;
@@ -86,5 +92,42 @@ async fn a_stream_ends_when_its_project_is_gone_for_good() {
     server.world.shared.store.execute(id_in(&path), deletion).await.unwrap();
     server.world.execute(id_in(&path), Command::PurgeProject { early: true }).await;
     until_closed(stream).await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn sockets_are_closed_too_whichever_clients_they_are() {
+    let server = Server::new().await;
+    let key = server.key("ada", Role::Editor).await;
+    let path = server.project_of(&key.text).await;
+    let tasks = server.ask("GET", &format!("{path}/tasks"), Some(&key.text), None).await.body;
+    let task = tasks["items"][0]["id"].as_str().unwrap();
+    let listeners = Listeners::bind(any(), None).await.unwrap();
+    let address = listeners.api.local_addr().unwrap();
+    serve(&server.world, access(AuthConfig::default()), listeners, async {
+        let open = async |target: &str| {
+            let mut request = format!("ws://{address}{target}").into_client_request().unwrap();
+            let bearer = format!("Bearer {}", key.text).parse().unwrap();
+            request.headers_mut().insert("authorization", bearer);
+            let mut socket = connect_async(request).await.unwrap().0;
+            assert!(matches!(socket.next().await, Some(Ok(Message::Text(_)))), "{target}");
+            socket
+        };
+        let mut sockets = [open(&format!("{path}/stream")).await, open(&format!("/tasks/{task}/wss")).await];
+        keys::revoke_key(server.world.pool(), key.row.id, Clock::System.now()).await.unwrap();
+        for socket in &mut sockets {
+            let told = async {
+                loop {
+                    let message = socket.next().await.expect("it is closed with a reason").unwrap();
+                    if let Message::Close(frame) = message {
+                        break frame.unwrap().code;
+                    }
+                }
+            };
+            let code = tokio::time::timeout(LONG, told).await.expect("the socket is closed");
+            assert_eq!(code, CloseCode::Policy);
+        }
+    })
+    .await;
     server.end().await;
 }

@@ -16,16 +16,21 @@ use worker::providers::bench::Sleeping;
 use super::{SECRET, Server, token};
 use crate::harness::{LONG, World, until};
 
-fn any() -> SocketAddr {
+pub(super) fn any() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-fn access(auth: AuthConfig) -> Access {
+pub(super) fn access(auth: AuthConfig) -> Access {
     Access::default().with_auth(AuthConfig { jwt_secret: Some(SECRET.to_owned()), ..auth }).unwrap()
 }
 
 /// Serves on real sockets for as long as `use_it` runs.
-async fn serve<T>(world: &World, access: Access, listeners: Listeners, use_it: impl Future<Output = T>) -> T {
+pub(super) async fn serve<T>(
+    world: &World,
+    access: Access,
+    listeners: Listeners,
+    use_it: impl Future<Output = T>,
+) -> T {
     let shutdown = CancellationToken::new();
     let serving = api::run(listeners, world.shared.api(access), shutdown.clone());
     let using = async {
