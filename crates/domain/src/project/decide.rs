@@ -454,10 +454,15 @@ impl Project {
         }
     }
 
-    /// What a retried task has to wait for: a film for all open work, others for what they were planned on.
+    /// What a retried task has to wait for: a film for all open work, a clip for a picture that is being made,
+    /// others for what they were planned on.
     fn retry_waits_for(&self, task: &Task) -> Vec<TaskId> {
         if task.kind == Kind::Film {
             return self.open_tasks().filter(|(_, task)| task.kind != Kind::Film).map(|(id, _)| id).collect();
+        }
+        let of_clip = task.shot.filter(|_| task.kind == Kind::Video);
+        if let Some((picture, _)) = of_clip.and_then(|shot| self.open_task(shot, Kind::Image)) {
+            return vec![picture];
         }
         task.depends_on.iter().copied().filter(|id| self.tasks.contains_key(id)).collect()
     }

@@ -173,3 +173,15 @@ fn a_deleted_project_is_deleted_once_and_cannot_be_changed() {
         assert_eq!(told.refused(command), ProjectError::Deleted);
     }
 }
+
+#[test]
+fn a_retried_clip_waits_for_a_picture_in_the_making() {
+    let mut told = Telling::complete(&["One."], Settings::default());
+    told.when(told.generating(1, Kind::Video));
+    let clip = told.open(Kind::Video, 1);
+    told.cancel(clip);
+    told.edit(1, prompt("A lighthouse"));
+    assert_eq!(told.retry(clip), ["TaskPlanned video 1"]);
+    let words = told.finish(told.open(Kind::Image, 1));
+    assert_eq!(words, ["TaskFinished image 1", "TaskQueued video 1 (attempt 2)"]);
+}
