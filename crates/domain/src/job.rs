@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::asset::{Asset, AssetKey};
 use crate::ids::ShotId;
-use crate::settings::{Captions, Fit, Mood, Motion, OnMissing, Quality, Transition};
+use crate::settings::{Captions, FilmFormat, Fit, Mood, Motion, OnMissing, Quality, Transition};
 
 /// What sort of work a task is.
 #[derive(
@@ -233,6 +233,12 @@ pub struct FilmSpec {
     pub fps: u32,
     /// How carefully to encode.
     pub quality: Quality,
+    /// What it is kept in; MP4 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<FilmFormat>,
+    /// The film ends after so many seconds at the latest, at least 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_seconds: Option<f64>,
     /// Where the subtitles go.
     pub captions: Captions,
     /// The music.
@@ -361,7 +367,7 @@ pub struct StoryboardOutput {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FilmOutput {
-    /// The MP4.
+    /// The MP4 or WebM.
     pub film: Asset,
     /// Subtitles as SubRip.
     pub srt: Asset,

@@ -68,6 +68,14 @@ Quality {
     Final = "final",
 });
 
+words!(/// What a film is kept in.
+FilmFormat {
+    /// MP4 with H.264 and AAC, which everything plays; the default.
+    Mp4 = "mp4",
+    /// WebM with VP9 and Opus, for pages that want nothing else.
+    Webm = "webm",
+});
+
 words!(/// What joins a shot to the next.
 Transition {
     /// A hard cut.
@@ -290,5 +298,111 @@ impl<'de> Deserialize<'de> for Resolution {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Size of one film's frame: `1920x1080`, or `1080p` for so many lines in the project's own shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameSize {
+    /// In the project's own shape.
+    Lines(Resolution),
+    /// In the shape that follows from them.
+    Pixels {
+        /// Even, 128 to 3840.
+        width: u32,
+        /// Even, 128 to 3840.
+        height: u32,
+    },
+}
+
+impl FrameSize {
+    /// Width and height in pixels, both even, of a film of a project with this shape.
+    pub fn pixels(self, aspect: Aspect) -> (u32, u32) {
+        match self {
+            Self::Lines(resolution) => resolution.frame_size(aspect),
+            Self::Pixels { width, height } => (width, height),
+        }
+    }
+}
+
+impl FromStr for FrameSize {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "must be like 1920x1080, both even and 128 to 3840, or 360p to 2160p".to_owned();
+        let Some((width, height)) = text.split_once('x') else {
+            return text.parse().map(Self::Lines).map_err(|_| wrong());
+        };
+        let side = |digits: &str| {
+            let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+            let pixels = is_number.then(|| digits.parse::<u32>().ok()).flatten();
+            pixels.filter(|pixels| (128..=3840).contains(pixels) && pixels.is_multiple_of(2))
+        };
+        let (width, height) = side(width).zip(side(height)).ok_or_else(wrong)?;
+        Ok(Self::Pixels { width, height })
+    }
+}
+
+impl fmt::Display for FrameSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lines(resolution) => resolution.fmt(f),
+            Self::Pixels { width, height } => write!(f, "{width}x{height}"),
+        }
+    }
+}
+
+impl Serialize for FrameSize {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FrameSize {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl PartialSchema for FrameSize {
+    fn schema() -> RefOr<Schema> {
+        let words = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^([0-9]{3,4}p|[0-9]{3,4}x[0-9]{3,4})$"));
+        words.examples(["1920x1080", "1080p"]).into()
+    }
+}
+
+impl ToSchema for FrameSize {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_told_by_its_sides_or_by_its_lines() {
+        let pixels = |text: &str, aspect| text.parse::<FrameSize>().map(|size| size.pixels(aspect));
+        assert_eq!(pixels("1920x1080", Aspect::Tall), Ok((1920, 1080)), "its own shape");
+        assert_eq!(pixels("1080p", Aspect::Tall), Ok((1080, 1920)), "the project's shape");
+        assert_eq!(pixels("128x3840", Aspect::Wide), Ok((128, 3840)));
+        for wrong in [
+            "",
+            "x",
+            "big",
+            "1921x1080",
+            "126x128",
+            "3842x128",
+            "128x",
+            "+640x+360",
+            "640X360",
+            "1x1x1",
+            "90p",
+            "9999p",
+        ] {
+            assert!(pixels(wrong, Aspect::Wide).is_err(), "{wrong}");
+        }
+        for same in ["640x360", "720p"] {
+            assert_eq!(same.parse::<FrameSize>().map(|size| size.to_string()), Ok(same.to_owned()));
+        }
     }
 }

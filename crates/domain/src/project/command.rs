@@ -8,7 +8,7 @@ use crate::asset::Asset;
 use crate::ids::{ClaimId, ProjectId, ShotId, TakeId, TaskId};
 use crate::job::{Failure, Kind, MadeWith, Output};
 use crate::metadata::Context;
-use crate::settings::{Mood, OnMissing, Quality, Settings, Transition};
+use crate::settings::{FilmFormat, FrameSize, Mood, OnMissing, Quality, Settings, Transition};
 
 use super::errand::{GivenShot, StartErrand};
 
@@ -411,6 +411,21 @@ pub struct Parameters {
     /// What a film does about a shot with nothing to show.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_missing: Option<OnMissing>,
+    /// Size of a film; without it, the project's own or that of previews.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<FrameSize>,
+    /// What a film is kept in, MP4 when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<FilmFormat>,
+    /// A film begins with this shot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_shot: Option<ShotId>,
+    /// A film ends with this shot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_shot: Option<ShotId>,
+    /// A film ends after so many seconds at the latest, 1 to 36,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_seconds: Option<f64>,
     /// Which candidate this is, from 2; the first, which becomes the shot's own, says nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candidate: Option<u32>,

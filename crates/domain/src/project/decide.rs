@@ -2,6 +2,7 @@
 
 mod batch;
 mod errand;
+mod film;
 mod records;
 mod restore;
 mod shots;
@@ -390,57 +391,6 @@ impl Project {
             .collect()
     }
 
-    fn render_film(&self, parameters: &Parameters, ids: &mut NewIds) -> Decision {
-        limits::check_parameters(parameters)?;
-        let no_shots_to_come = self.open_tasks().all(|(_, task)| task.kind != Kind::Storyboard);
-        if self.shots.is_empty() && no_shots_to_come {
-            return Err(ProjectError::NoShots);
-        }
-        let mut events = self.queue_missing(ids);
-        let same = |task: &Task| task.kind == Kind::Film && task.parameters == *parameters;
-        let goes_on = |task: &Task| events.is_empty() || task.state == TaskState::Blocked;
-        if self.open_tasks().any(|(_, task)| same(task) && goes_on(task)) {
-            return Ok(events);
-        }
-        let mut after = self.clone();
-        events.iter().for_each(|event| after.evolve(event));
-        let depends_on: Vec<TaskId> =
-            after.open_tasks().filter(|(_, task)| task.kind != Kind::Film).map(|(id, _)| id).collect();
-        let film = TaskId(ids.next_uuid());
-        if depends_on.is_empty() {
-            events.extend(self.queued(film, Kind::Film, None, parameters, 1));
-        } else {
-            events.push(workflow::planned_film(film, depends_on, parameters.clone()));
-        }
-        Ok(events)
-    }
-
-    /// Takes that a film needs and that nothing is making yet.
-    fn queue_missing(&self, ids: &mut NewIds) -> Vec<Event> {
-        let mut events = Vec::new();
-        for shot in self.shots.iter().filter(|shot| !shot.locked) {
-            for kind in self.missing_kinds(shot) {
-                events.extend(self.queue_take(shot, kind, &self.usual(), ids));
-            }
-        }
-        events
-    }
-
-    /// What a shot needs and nothing is making; without the clip that a new picture brings along.
-    fn missing_kinds(&self, shot: &Shot) -> Vec<Kind> {
-        let mut kinds = self.kinds_of(shot);
-        kinds.retain(|kind| {
-            // A clip of the old picture is outdated as soon as the one in the making comes.
-            let will_be_stale = *kind == Kind::Video && self.open_task(shot.id, Kind::Image).is_some();
-            let wanted = shot.take(*kind).is_none() || self.is_stale(shot, *kind) || will_be_stale;
-            wanted && self.open_task(shot.id, *kind).is_none()
-        });
-        if kinds.contains(&Kind::Image) {
-            kinds.retain(|kind| *kind != Kind::Video);
-        }
-        kinds
-    }
-
     fn cancel_task(&self, id: TaskId) -> Decision {
         if let Some(batch) = self.batches.get(&id) {
             return Ok(self.cancel_batch(id, batch));
@@ -454,11 +404,11 @@ impl Project {
         }
     }
 
-    /// What a retried task has to wait for: a film for all open work, a clip for a picture that is being made,
-    /// others for what they were planned on.
+    /// What a retried task has to wait for: a film for open work on its shots, a clip for a picture that is
+    /// being made, others for what they were planned on.
     fn retry_waits_for(&self, task: &Task) -> Vec<TaskId> {
         if task.kind == Kind::Film {
-            return self.open_tasks().filter(|(_, task)| task.kind != Kind::Film).map(|(id, _)| id).collect();
+            return self.work_for_film(&task.parameters).map(|(id, _)| id).collect();
         }
         let of_clip = task.shot.filter(|_| task.kind == Kind::Video);
         if let Some((picture, _)) = of_clip.and_then(|shot| self.open_task(shot, Kind::Image)) {
@@ -510,15 +460,6 @@ impl Project {
         if task.shot.and_then(|id| self.shot(id)).is_some_and(|shot| shot.locked) {
             return Err(ProjectError::ShotLocked);
         }
-        let is_film = task.kind == Kind::Film;
-        let same = |open: &Task| open.kind == Kind::Film && open.parameters == task.parameters;
-        if is_film && self.open_tasks().any(|(_, open)| same(open)) {
-            return Err(ProjectError::TaskNotRetryable);
-        }
-        let shots_to_come = self.open_tasks().any(|(_, open)| open.kind == Kind::Storyboard);
-        if is_film && self.shots.is_empty() && !shots_to_come {
-            return Err(ProjectError::DependencyFailed);
-        }
-        Ok(())
+        if task.kind == Kind::Film { self.check_film_retry(task) } else { Ok(()) }
     }
 }

@@ -24,6 +24,8 @@ pub const CANDIDATES: u32 = 4;
 pub const TRASH_DAYS: i64 = 30;
 /// Longest shot that can be asked for, in seconds.
 pub const SHOT_SECONDS: f64 = 600.0;
+/// Longest film that can be asked for, in seconds.
+pub const FILM_SECONDS: f64 = 36_000.0;
 
 type Check = Result<(), ProjectError>;
 
@@ -148,6 +150,7 @@ pub(super) fn check_parameters(parameters: &Parameters) -> Check {
     within("fps", parameters.fps, 12, 60)?;
     within("duration", parameters.duration_seconds, 0.5, SHOT_SECONDS)?;
     within("speed", parameters.speed, 0.5, 2.0)?;
+    within("maxSeconds", parameters.max_seconds, 1.0, FILM_SECONDS)?;
     within("sampleRate", parameters.sample_rate, 8_000, 192_000)?;
     let Parameters { model, voice, voice_format, .. } = parameters;
     for (field, name) in [("model", model), ("voice", voice), ("format", voice_format)] {

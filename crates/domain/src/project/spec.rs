@@ -1,13 +1,11 @@
 //! What each task asks for by today's content, and what has become stale by it.
 
+mod film;
+
 use super::command::Parameters;
 use super::state::{Project, Shot, Status, Take, Task, TaskState};
 use crate::ids::{ShotId, TaskId};
-use crate::job::{
-    FilmMusic, FilmShot, FilmSpec, FilmVisual, FilmVoice, ImageSpec, Kind, Spec, StoryboardSpec, TtsSpec,
-    VideoSpec,
-};
-use crate::settings::{Mood, Music, OnMissing, Quality, Resolution};
+use crate::job::{ImageSpec, Kind, Spec, StoryboardSpec, TtsSpec, VideoSpec};
 
 /// Length of a clip in seconds when nobody says otherwise.
 const CLIP_SECONDS: f64 = 4.0;
@@ -36,7 +34,7 @@ impl Project {
             Kind::Image => Some(Spec::Image(self.image_spec(shot?, parameters))),
             Kind::Video => self.video_spec(shot?, parameters).map(Spec::Video),
             Kind::Tts => self.tts_spec(shot?, parameters).map(Spec::Tts),
-            Kind::Film => Some(Spec::Film(self.film_spec(parameters))),
+            Kind::Film => self.film_spec(parameters).ok().map(Spec::Film),
         }
     }
 
@@ -48,18 +46,6 @@ impl Project {
         }
         let outdated = shot.take(kind).is_some_and(|take| !self.asks_for(shot, kind, take));
         outdated || (kind == Kind::Video && shot.video.is_some() && self.is_stale(shot, Kind::Image))
-    }
-
-    /// Whether the newest film is no longer what today's content asks for.
-    pub fn film_is_stale(&self) -> bool {
-        self.film.as_ref().is_some_and(|film| {
-            Spec::Film(self.film_spec(&film.parameters)).hash() != film.spec_hash
-                || self.shots.iter().any(|shot| self.has_stale_take(shot))
-        })
-    }
-
-    fn has_stale_take(&self, shot: &Shot) -> bool {
-        self.kinds_of(shot).into_iter().any(|kind| self.is_stale(shot, kind))
     }
 
     /// Whether the story, style or settings changed since the storyboard was made from them.
@@ -160,95 +146,10 @@ impl Project {
         })
     }
 
-    fn film_spec(&self, parameters: &Parameters) -> FilmSpec {
-        let quality = parameters.quality.unwrap_or(self.settings.quality);
-        let (width, height) = match quality {
-            Quality::Preview => Resolution::PREVIEW.frame_size(self.settings.aspect),
-            Quality::Final => self.settings.frame_size(),
-        };
-        let on_missing = parameters.on_missing.unwrap_or(self.settings.on_missing);
-        let shots = self.shots.iter().map(|shot| self.film_shot(shot));
-        let shots: Vec<FilmShot> =
-            shots.filter(|shot| on_missing != OnMissing::Skip || shot.visual != FilmVisual::Card).collect();
-        let has_cards = shots.iter().any(|shot| shot.visual == FilmVisual::Card);
-        FilmSpec {
-            title: if has_cards { self.title.clone() } else { String::new() },
-            language: self.film_language().to_owned(),
-            width,
-            height,
-            fps: parameters.fps.unwrap_or(self.settings.fps),
-            quality,
-            captions: self.settings.captions,
-            music: self.film_music(),
-            motion: self.settings.motion,
-            fit: self.settings.fit,
-            on_missing,
-            shots,
-        }
-    }
-
-    fn film_shot(&self, shot: &Shot) -> FilmShot {
-        let visual = self.film_visual(shot);
-        let voice = shot.voice.as_ref().filter(|_| has_words(shot));
-        FilmShot {
-            shot_id: shot.origin(),
-            title: if visual == FilmVisual::Card { shot.title.clone() } else { String::new() },
-            narration: shot.narration.clone(),
-            visual,
-            voice: voice.map(|take| FilmVoice {
-                asset: take.asset.key.clone(),
-                duration_seconds: take.asset.duration_seconds.unwrap_or(0.0),
-            }),
-            transition: shot.transition.unwrap_or(self.settings.transition),
-            duration_seconds: shot.duration_seconds,
-        }
-    }
-
-    /// The clip when it moves today's picture, else the picture, else whatever there is.
-    fn film_visual(&self, shot: &Shot) -> FilmVisual {
-        let clip = shot.video.as_ref().map(|take| FilmVisual::Clip {
-            clip: take.asset.key.clone(),
-            duration_seconds: take.asset.duration_seconds.unwrap_or(0.0),
-        });
-        let still = shot.image.as_ref().map(|take| FilmVisual::Still { picture: take.asset.key.clone() });
-        let clip_comes_first = match (&shot.video, &shot.image) {
-            (Some(video), Some(image)) => {
-                video.selected_at > image.selected_at || self.asks_for(shot, Kind::Video, video)
-            }
-            _ => true,
-        };
-        let (first, second) = if clip_comes_first { (clip, still) } else { (still, clip) };
-        first.or(second).unwrap_or(FilmVisual::Card)
-    }
-
     /// Whether a take is what today's content asks for.
     fn asks_for(&self, shot: &Shot, kind: Kind, take: &Take) -> bool {
         let today = self.spec_of(kind, Some(shot.id), &take.parameters);
         today.is_some_and(|spec| spec.hash() == take.spec_hash)
-    }
-
-    fn film_music(&self) -> FilmMusic {
-        let mood = match (self.settings.music, &self.music) {
-            (Music::Own, Some(music)) => return FilmMusic::Asset { asset: music.key.clone() },
-            (music, _) => music,
-        };
-        let mood = match mood {
-            Music::None => return FilmMusic::None,
-            Music::Calm => Mood::Calm,
-            Music::Tense => Mood::Tense,
-            Music::Bright => Mood::Bright,
-            Music::Auto | Music::Own => self.prevailing_mood(),
-        };
-        FilmMusic::Mood { mood }
-    }
-
-    fn prevailing_mood(&self) -> Mood {
-        let count = |mood: Mood| self.shots.iter().filter(|shot| shot.mood == mood).count();
-        // `max_by_key` keeps the last of equals; calm is the least intrusive and comes last.
-        [Mood::Bright, Mood::Tense, Mood::Calm]
-            .into_iter()
-            .max_by_key(|mood| count(*mood))
-            .unwrap_or(Mood::Calm)
     }
 }
 

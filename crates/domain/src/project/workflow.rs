@@ -24,9 +24,14 @@ pub(super) fn with_consequences(before: &Project, facts: Vec<Event>, ids: &mut N
     let mut project = before.clone();
     let mut events = Vec::with_capacity(facts.len());
     let mut news = facts;
+    let mut others_are_free = false;
     while !news.is_empty() {
         news.iter().for_each(|event| project.evolve(event));
-        let next = if settles_all { Vec::new() } else { consequences((before, &project), &news, ids) };
+        others_are_free |= news.iter().any(may_free_others);
+        let next = match settles_all {
+            true => Vec::new(),
+            false => consequences((before, &project), (&news, others_are_free), ids),
+        };
         events.append(&mut news);
         news = next;
     }
@@ -34,7 +39,11 @@ pub(super) fn with_consequences(before: &Project, facts: Vec<Event>, ids: &mut N
     events
 }
 
-fn consequences((before, project): (&Project, &Project), news: &[Event], ids: &mut NewIds) -> Vec<Event> {
+fn consequences(
+    (before, project): (&Project, &Project),
+    (news, others_are_free): (&[Event], bool),
+    ids: &mut NewIds,
+) -> Vec<Event> {
     let mut events = Vec::new();
     for event in news {
         if let Event::StoryboardAdopted(_) = event {
@@ -51,7 +60,7 @@ fn consequences((before, project): (&Project, &Project), news: &[Event], ids: &m
             events.extend(made_for_today(project, id, task, ids));
         }
     }
-    if events.is_empty() && news.iter().any(may_free_others) {
+    if events.is_empty() && others_are_free {
         events.extend(cancel_what_waited_in_vain(project));
         if events.is_empty() {
             events.extend(queue_what_waited(project));
@@ -81,6 +90,7 @@ fn may_free_others(event: &Event) -> bool {
             | Event::TaskFailed(_)
             | Event::TaskCancelled(_)
             | Event::ShotRemoved(_)
+            | Event::ShotsReordered(_)
             | Event::TakeSelected(_)
             | Event::TakeUploaded(_)
     )
@@ -200,9 +210,11 @@ fn planned_for(project: &Project, kind: Kind, slot: u32, shot: ShotId) -> Option
 fn superseded<'a>(project: &'a Project, news: &[Event]) -> Vec<(TaskId, &'a Task)> {
     project
         .open_tasks()
-        .filter(|(_, task)| task.spec_hash.is_some() && news.iter().any(|event| touches(event, task)))
-        .filter(|(_, task)| {
-            project.spec(task).map(|spec| spec.hash()) != task.spec_hash || is_overtaken(project, task)
+        .filter(|(_, task)| news.iter().any(|event| touches(event, task)))
+        .filter(|(_, task)| match &task.spec_hash {
+            // What waits asks for nothing yet; but a film that lost its first or last shot never will.
+            None => task.kind == Kind::Film && project.film_range(&task.parameters).is_err(),
+            hash => project.spec(task).map(|spec| spec.hash()) != *hash || is_overtaken(project, task),
         })
         .collect()
 }
@@ -247,7 +259,7 @@ fn made_for_today(project: &Project, old: TaskId, task: &Task, ids: &mut NewIds)
 
 /// A film that is being rendered while one of its shots is made anew.
 fn is_overtaken(project: &Project, task: &Task) -> bool {
-    task.kind == Kind::Film && project.open_tasks().any(|(_, other)| other.kind != Kind::Film)
+    task.kind == Kind::Film && project.work_for_film(&task.parameters).next().is_some()
 }
 
 /// A task whose dependency failed or was cancelled is cancelled too. A film goes without its failed
@@ -274,15 +286,13 @@ fn cancel_what_waited_in_vain(project: &Project) -> Vec<Event> {
 /// Blocked tasks of which every dependency has ended. A film waits for whatever its shots still need.
 fn queue_what_waited(project: &Project) -> Vec<Event> {
     let is_open = |id: &TaskId| project.tasks.get(id).is_some_and(Task::is_open);
-    let work_is_left = project.open_tasks().any(|(_, task)| task.kind != Kind::Film);
     project
         .open_tasks()
         .filter(|(_, task)| task.state == TaskState::Blocked && task.slot.is_none())
-        .filter(
-            |(_, task)| {
-                if task.kind == Kind::Film { !work_is_left } else { !task.depends_on.iter().any(is_open) }
-            },
-        )
+        .filter(|(_, task)| match task.kind {
+            Kind::Film => project.work_for_film(&task.parameters).next().is_none(),
+            _ => !task.depends_on.iter().any(is_open),
+        })
         .filter_map(|(id, task)| project.queued(id, task.kind, task.shot, &task.parameters, task.attempt))
         .collect()
 }

@@ -31,6 +31,8 @@ pub(super) fn film(shots: Vec<FilmShot>) -> FilmSpec {
         height: 180,
         fps: 12,
         quality: Quality::Preview,
+        format: None,
+        max_seconds: None,
         captions: Captions::Burned,
         music: FilmMusic::None,
         motion: Motion::KenBurns,

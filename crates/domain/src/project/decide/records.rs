@@ -143,7 +143,8 @@ impl Project {
             parameters: task.parameters.clone(),
             film: Box::new(film.bounded()),
             incomplete: self
-                .shots
+                .film_range(&task.parameters)
+                .unwrap_or_default()
                 .iter()
                 .filter(|shot| !self.is_complete(shot))
                 .map(|shot| shot.id)

@@ -11,7 +11,7 @@ use super::telling::{asset, claim, film_output, start_of_time};
 use crate::ids::{ProjectId, ShotId, TakeId, TaskId};
 use crate::job::{Failure, Kind, MadeWith, Output, SpecHash};
 use crate::project::*;
-use crate::settings::{Mood, OnMissing, Quality, Settings, Transition};
+use crate::settings::{FilmFormat, FrameSize, Mood, OnMissing, Quality, Settings, Transition};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/project/golden")
@@ -46,11 +46,7 @@ fn parameters() -> Parameters {
         quality: Some(Quality::Preview),
         on_missing: Some(OnMissing::Skip),
         // Added later: what does not say them is stored as before.
-        candidate: None,
-        force: None,
-        alone: None,
-        sample_rate: None,
-        voice_format: None,
+        ..Parameters::default()
     }
 }
 
@@ -340,6 +336,24 @@ fn every_event_type_has_a_sample_and_a_golden_file_and_every_file_an_event_type(
 fn a_deletion_says_when_since_it_can_be_taken_back() {
     let stored = serde_json::to_value(ProjectDeleted { at: Some(start_of_time()) }).unwrap();
     assert_eq!(stored, serde_json::json!({ "at": "2027-01-15T08:00:00Z" }));
+}
+
+#[test]
+fn the_parameters_of_a_film_are_stored_so() {
+    let parameters = Parameters {
+        resolution: Some(FrameSize::Pixels { width: 1080, height: 1920 }),
+        format: Some(FilmFormat::Webm),
+        from_shot: Some(SHOT),
+        to_shot: Some(SHOT),
+        max_seconds: Some(12.5),
+        ..Parameters::default()
+    };
+    let stored = serde_json::json!({
+        "resolution": "1080x1920", "format": "webm", "maxSeconds": 12.5,
+        "fromShot": "01900000-0000-7000-8000-000000000002", "toShot": "01900000-0000-7000-8000-000000000002",
+    });
+    assert_eq!(serde_json::to_value(&parameters).unwrap(), stored);
+    assert_eq!(serde_json::from_value::<Parameters>(stored).unwrap(), parameters);
 }
 
 #[test]

@@ -156,6 +156,9 @@ fn parameters_keep_to_their_ranges() {
     for speed in [0.49, 2.01, f64::NAN] {
         assert_eq!(generating(|parameters| parameters.speed = Some(speed)), "speed");
     }
+    for seconds in [0.9, 36_000.1, f64::NAN] {
+        assert_eq!(generating(|parameters| parameters.max_seconds = Some(seconds)), "maxSeconds");
+    }
     assert_eq!(generating(|parameters| parameters.model = Some(text(201))), "model");
     assert_eq!(generating(|parameters| parameters.voice = Some(String::new())), "voice");
 }

@@ -8,6 +8,7 @@ mod creation;
 mod editing;
 mod errands;
 mod film;
+mod films_in_part;
 mod following;
 mod framework;
 mod golden;

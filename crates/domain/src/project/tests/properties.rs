@@ -32,7 +32,7 @@ enum Step {
     Choose { shot: Index, kind: Kind },
     Upload { shot: Index },
     Music(bool),
-    Render(u8),
+    Render(u8, Index),
     Cancel(Index),
     Retry(Index),
     Start { task: Index, claim: u8, early: bool },
@@ -81,7 +81,7 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => (index(), kind).prop_map(|(shot, kind)| Step::Choose { shot, kind }),
         2 => index().prop_map(|shot| Step::Upload { shot }),
         1 => any::<bool>().prop_map(Step::Music),
-        4 => (0..3_u8).prop_map(Step::Render),
+        4 => (0..6_u8, index()).prop_map(|(which, shot)| Step::Render(which, shot)),
         4 => index().prop_map(Step::Cancel),
         5 => index().prop_map(Step::Retry),
         6 => (index(), 0..3_u8, prop::bool::weighted(0.1))
@@ -213,7 +213,9 @@ impl History {
             | Step::Upload { .. } => self.by_hand(step),
             Step::Music(true) => Command::UploadMusic { asset: asset("music", 1, "mp3") },
             Step::Music(false) => Command::RemoveMusic,
-            Step::Render(which) => Command::RenderFilm { parameters: film_parameters(which) },
+            Step::Render(which, shot) => {
+                Command::RenderFilm { parameters: film_parameters(which, self.shot(shot)) }
+            }
             Step::Cancel(task) => Command::CancelTask { task: self.task(task) },
             Step::Retry(task) => Command::RetryTask { task: self.task(task) },
             Step::Start { task, claim: run, early } => {
@@ -349,11 +351,15 @@ fn earlier_take(kind: Kind) -> EarlierTake {
     }
 }
 
-fn film_parameters(which: u8) -> Parameters {
+fn film_parameters(which: u8, shot: ShotId) -> Parameters {
+    let own = Parameters::default();
     match which {
-        0 => Parameters::default(),
-        1 => Parameters { quality: Some(Quality::Preview), ..Parameters::default() },
-        _ => Parameters { on_missing: Some(OnMissing::Skip), ..Parameters::default() },
+        0 => own,
+        1 => Parameters { quality: Some(Quality::Preview), ..own },
+        2 => Parameters { on_missing: Some(OnMissing::Skip), ..own },
+        3 => Parameters { from_shot: Some(shot), ..own },
+        4 => Parameters { to_shot: Some(shot), ..own },
+        _ => Parameters { from_shot: Some(shot), to_shot: Some(shot), max_seconds: Some(9.0), ..own },
     }
 }
 
@@ -394,7 +400,7 @@ fn check(project: &Project) {
 
 fn check_open(project: &Project, id: TaskId, task: &Task) {
     let is_open = |id: &TaskId| project.tasks.get(id).is_some_and(Task::is_open);
-    let other_work = project.open_tasks().any(|(_, other)| other.kind != Kind::Film);
+    let other_work = project.work_for_film(&task.parameters).next().is_some();
     match (&task.state, task.kind) {
         (TaskState::Blocked, Kind::Film) => assert!(other_work, "a film waits for nothing"),
         (TaskState::Blocked, _) => {
