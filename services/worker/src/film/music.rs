@@ -3,6 +3,7 @@
 //! The score comes from `music/score.rs` bar by bar and is played by `music/synth.rs` in small steps: memory does not
 //! grow with the length. The same mood, length and seed give the same samples.
 
+mod room;
 mod score;
 mod synth;
 

@@ -23,6 +23,7 @@ mod street;
 mod terrain;
 mod texture;
 mod treatment;
+mod vessels;
 mod water;
 mod weather;
 mod words;
