@@ -16,6 +16,7 @@ mod event_store;
 mod external;
 mod facades;
 mod film;
+mod film_parts;
 mod harness;
 mod history;
 mod interleaving;

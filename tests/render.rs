@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use domain::asset::AssetKey;
 use domain::ids::ShotId;
 use domain::job::{Failure, FilmMusic, FilmShot, FilmSpec, FilmVisual, FilmVoice, SegmentCounts};
-use domain::settings::{Captions, Fit, Mood, Motion, OnMissing, Quality, Transition};
+use domain::settings::{Captions, FilmFormat, Fit, Mood, Motion, OnMissing, Quality, Transition};
 use standalone::stack::film_tools;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -192,7 +192,7 @@ async fn a_film_of_three_shots_is_as_long_as_planned_and_leaves_nothing_else() {
     assert!(std::fs::read_to_string(&rendered.srt).unwrap().contains("00:00:00,250 -->"));
     assert!(std::fs::read(&rendered.poster).unwrap().starts_with(&[0xff, 0xd8, 0xff]));
     // A voice of any level is brought to −16 LUFS; the ends of such short ones weigh a little.
-    let heard = studio.heard(&rendered.mp4, "ebur128=peak=true");
+    let heard = studio.heard(&rendered.film, "ebur128=peak=true");
     let summary = heard.rsplit_once("Summary:").unwrap().1;
     let number = |name: &str| {
         let after = summary.split_once(name).unwrap().1;
@@ -207,7 +207,7 @@ async fn one_of_everything_makes_a_film() {
     let studio = Studio::new(varied_film()).await;
     let rendered = studio.render().await.unwrap();
     assert_eq!(rendered.warnings, ["shot 5 has nothing to show: a title card stands in for it"]);
-    let probe = studio.heard(&rendered.mp4, "anull");
+    let probe = studio.heard(&rendered.film, "anull");
     for track in ["Video: h264", "yuv420p(tv, bt709", "Audio: aac", "Subtitle: mov_text", "The Lighthouse"] {
         assert!(probe.contains(track), "{track} is missing in {probe}");
     }
@@ -220,7 +220,7 @@ async fn brightest(narration: &str, change: impl Fn(&mut FilmTools)) -> (Option<
     let mut studio = Studio::new(spec).await;
     change(&mut studio.tools);
     let rendered = studio.render().await.unwrap();
-    let brightest = |frame| studio.luma(&rendered.mp4, frame)[320 * 120..].iter().copied().max();
+    let brightest = |frame| studio.luma(&rendered.film, frame)[320 * 120..].iter().copied().max();
     (brightest(8), brightest(25))
 }
 
@@ -267,7 +267,7 @@ async fn music_is_heard_where_nobody_speaks() {
     let rendered = studio.render().await.unwrap();
     assert_eq!(rendered.warnings, Vec::<String>::new());
     assert!(std::fs::read_to_string(&rendered.srt).unwrap().is_empty());
-    let heard = studio.heard(&rendered.mp4, "silencedetect=noise=-50dB:d=1.5");
+    let heard = studio.heard(&rendered.film, "silencedetect=noise=-50dB:d=1.5");
     assert!(!heard.contains("silence_start"), "{heard}");
 }
 
@@ -292,10 +292,56 @@ async fn a_still_moves_and_a_black_one_is_told() {
     let rendered = studio.render().await.unwrap();
     assert_eq!(rendered.warnings, ["nothing but black is seen from 2.5 s to 4.5 s"]);
     let pairs = [(0, 1), (14, 15), (28, 29)].map(|(one, next)| {
-        let (one, next) = (studio.luma(&rendered.mp4, one), studio.luma(&rendered.mp4, next));
+        let (one, next) = (studio.luma(&rendered.film, one), studio.luma(&rendered.film, next));
         one.iter().zip(&next).filter(|(a, b)| a.abs_diff(**b) > 2).count()
     });
     assert!(pairs.iter().all(|moved| *moved > 500), "{pairs:?} pixels change from frame to frame");
+}
+
+#[tokio::test]
+async fn a_film_that_is_cut_ends_there_and_its_voice_dies_away() {
+    let shots = vec![shot(1, "One.", 1.0, Transition::Fade), shot(2, "Two, and more.", 6.0, Transition::Cut)];
+    let studio = Studio::new(FilmSpec { max_seconds: Some(5.0), ..film(shots) }).await;
+    let rendered = studio.render().await.unwrap();
+    assert!((rendered.duration_seconds - 5.0).abs() < 1e-6);
+    assert_eq!(rendered.warnings, ["the film ends after 5.0 s of 8.8 s, as was asked"]);
+    assert_eq!(rendered.segments.total, 3);
+    assert!(std::fs::read_to_string(&rendered.srt).unwrap().contains("--> 00:00:05,000"));
+    let loudest = |from: f64, to: f64| {
+        let heard = studio.heard(&rendered.film, &format!("atrim={from}:{to},volumedetect"));
+        let peak = heard.rsplit_once("max_volume: ").unwrap().1.split_whitespace().next().unwrap();
+        peak.parse::<f64>().unwrap()
+    };
+    let (before, at_the_end) = (loudest(4.3, 4.6), loudest(4.96, 5.0));
+    assert!(at_the_end < before - 10.0, "{before} dB, and {at_the_end} dB at the end");
+}
+
+#[tokio::test]
+async fn a_film_is_kept_in_webm_when_that_is_asked_for() {
+    let studio = Studio::new(FilmSpec { format: Some(FilmFormat::Webm), ..varied_film() }).await;
+    let rendered = studio.render().await.unwrap();
+    let plan = FilmPlan::from(&studio.spec).unwrap();
+    assert!((rendered.duration_seconds - plan.seconds()).abs() < 0.002, "{}", rendered.duration_seconds);
+    assert_eq!(studio.left(), ["film.srt", "film.vtt", "film.webm", "poster.jpg"]);
+    let probe = studio.heard(&rendered.film, "anull");
+    for track in ["matroska,webm", "Video: vp9", "bt709", "Audio: opus", "Subtitle: webvtt", "The Lighthouse"]
+    {
+        assert!(probe.contains(track), "{track} is missing in {probe}");
+    }
+}
+
+#[tokio::test]
+async fn a_film_has_any_shape_and_pictures_of_another_fill_it() {
+    for (width, height) in [(128, 3840), (3840, 128), (180, 320)] {
+        let shots = vec![shot(1, "MMMMMMMMMMMM MMMMMM.", 1.0, Transition::Cut)];
+        let mut studio = Studio::new(FilmSpec { width, height, ..film(shots) }).await;
+        studio.generate("color=white:s=400x200:r=1", "1", &key("image", 1, "png"));
+        let rendered = studio.render().await.unwrap();
+        assert_eq!((rendered.width, rendered.height, rendered.warnings), (width, height, Vec::new()));
+        let frame = studio.luma(&rendered.film, 0);
+        assert_eq!(frame.len(), (width * height) as usize);
+        assert!(frame.iter().all(|pixel| *pixel > 200), "no bars beside the picture");
+    }
 }
 
 #[tokio::test]

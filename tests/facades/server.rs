@@ -247,6 +247,7 @@ async fn a_clip_a_film_and_voices_are_made_on_request() {
     assert_eq!((&task["type"], &task["progress"]), (&json!("generate_video"), &json!(100)));
     let video = &task["result"]["task_video"];
     assert_eq!((&video["resolution"], &video["fps"]), (&json!("640x360"), &json!("12")));
+    assert_eq!(task["parameters"]["video"]["resolution"], "640x360");
     let project = http.until(&path, |answer| answer["project_detail"]["status"] == "ready").await;
     assert_eq!(project["project_detail"]["videoUrl"], video["path"]);
     assert!(leads_somewhere(&http, video["path"].as_str().unwrap()).await);

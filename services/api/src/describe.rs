@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use domain::ids::{ShotId, TaskId};
 use domain::job::Kind;
-use domain::project::{CancelReason, Event, Project, Task};
+use domain::project::{CancelReason, Event, Parameters, Project, Task};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -110,9 +110,11 @@ fn did(before: &Project, event: &Event) -> Words {
         }
         Event::TaskPlanned(event) => {
             verb("planned", "计划生成", &work(before, event.kind, event.shot_id, event.slot))
+                .and(&part(before, &event.parameters))
         }
         Event::TaskQueued(event) => {
             verb("asked for", "请求生成", &work(before, event.kind, event.shot_id, None))
+                .and(&part(before, &event.parameters))
         }
         Event::TaskStarted(event) => verb("began", "开始生成", &task(event.task_id)),
         Event::TaskRetryScheduled(event) => {
@@ -131,6 +133,7 @@ fn did(before: &Project, event: &Event) -> Words {
         }
         Event::FilmRendered(event) => {
             with("completed version {} of the film", "完成了影片的第{}版", event.film_version)
+                .and(&part(before, &event.parameters))
         }
     }
 }
@@ -202,7 +205,9 @@ fn shot(project: &Project, id: ShotId) -> Words {
 
 fn task(project: &Project, id: TaskId) -> Words {
     match project.tasks.get(&id) {
-        Some(Task { kind, shot, slot, .. }) => work(project, *kind, *shot, *slot),
+        Some(Task { kind, shot, slot, parameters, .. }) => {
+            work(project, *kind, *shot, *slot).and(&part(project, parameters))
+        }
         None => say("a task", "一项任务"),
     }
 }
@@ -227,9 +232,33 @@ fn work(project: &Project, kind: Kind, of: Option<ShotId>, slot: Option<u32>) ->
     }
 }
 
+/// Which part of the film it is, when it is not the whole.
+fn part(project: &Project, film: &Parameters) -> Words {
+    let shot = |id: Option<ShotId>| id.map(|id| shot(project, id));
+    let shots = match (shot(film.from_shot), shot(film.to_shot)) {
+        (None, None) => None,
+        (Some(from), None) => Some(say(format!("from {} on", from.en), format!("从{}起", from.zh))),
+        (None, Some(to)) => Some(say(format!("up to {}", to.en), format!("到{}为止", to.zh))),
+        (Some(from), Some(to)) => {
+            Some(say(format!("from {} to {}", from.en, to.en), format!("从{}到{}", from.zh, to.zh)))
+        }
+    };
+    let length = film.max_seconds.map(|seconds| with("at most {} seconds", "最多{}秒", seconds));
+    let parts: Vec<Words> = shots.into_iter().chain(length).collect();
+    if parts.is_empty() {
+        return say("", "");
+    }
+    let told = |word: fn(&Words) -> &str| parts.iter().map(word).collect::<Vec<_>>();
+    say(
+        format!(" ({})", told(|part| &part.en).join(", ")),
+        format!("（{}）", told(|part| &part.zh).join("，")),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::project::TaskQueued;
     use std::path::Path;
 
     /// One event of every type, as the domain keeps them for its own tests.
@@ -275,5 +304,29 @@ mod tests {
         let told = |language| sentence(&project, &prompt, "user:local", language);
         assert_eq!(told(Language::En), "Somebody changed the picture of shot 1 “Dusk”.");
         assert_eq!(told(Language::Zh), "有人修改了镜头1《Dusk》的画面描述。");
+    }
+    #[test]
+    fn a_sentence_says_which_part_of_the_film() {
+        let adopted = every_event().into_iter().find(|event| matches!(event, Event::StoryboardAdopted(_)));
+        let queued = every_event().into_iter().find(|event| matches!(event, Event::TaskQueued(_)));
+        let (Some(adopted), Some(Event::TaskQueued(queued))) = (adopted, queued) else {
+            panic!("no samples")
+        };
+        let mut project = Project::default();
+        project.evolve(&adopted);
+        let (first, seconds) = (Some(project.shots[0].id), Some(12.5));
+        let told = |from_shot, to_shot, max_seconds, language| {
+            let parameters = Parameters { from_shot, to_shot, max_seconds, ..Parameters::default() };
+            let film = TaskQueued { kind: Kind::Film, shot_id: None, parameters, ..queued.clone() };
+            sentence(&project, &film.into(), "user:local", language)
+        };
+        let whole = "Somebody asked for the film.";
+        assert_eq!(told(None, None, None, Language::En), whole);
+        let english = "Somebody asked for the film (from shot 1 “Dusk” on, at most 12.5 seconds).";
+        assert_eq!(told(first, None, seconds, Language::En), english);
+        assert_eq!(
+            told(first, first, None, Language::Zh),
+            "有人请求生成影片（从镜头1《Dusk》到镜头1《Dusk》）。"
+        );
     }
 }

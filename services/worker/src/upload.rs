@@ -58,13 +58,13 @@ pub(crate) async fn upload(
             let uploaded = try_join_all(files.map(|file| one(bus, kind, run, file))).await?;
             let folder = uploaded.iter().find_map(|file| file.folder.clone());
             let mut assets = uploaded.into_iter().map(|file| file.asset);
-            let (Some(mp4), Some(srt), Some(vtt), Some(poster)) =
+            let (Some(film_file), Some(srt), Some(vtt), Some(poster)) =
                 (assets.next(), assets.next(), assets.next(), assets.next())
             else {
                 return Err(UploadError::outage("a film has four files"));
             };
             let output = FilmOutput {
-                film: mp4,
+                film: film_file,
                 srt,
                 vtt,
                 poster,

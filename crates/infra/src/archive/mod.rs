@@ -39,8 +39,9 @@ struct Manifest {
 
 /// The names of the newest film's files, for people.
 fn film_names(film: &FilmOutput) -> [(&'static str, &AssetKey); 4] {
+    let name = if film.film.key.extension() == "webm" { "film.webm" } else { "film.mp4" };
     [
-        ("film.mp4", &film.film.key),
+        (name, &film.film.key),
         ("film.srt", &film.srt.key),
         ("film.vtt", &film.vtt.key),
         ("film.jpg", &film.poster.key),

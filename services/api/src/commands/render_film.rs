@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::ids::ProjectId;
+use domain::ids::{ProjectId, ShotId};
 use domain::job::Kind;
 use domain::project::{Command, Parameters};
-use domain::settings::{OnMissing, Quality};
+use domain::settings::{FilmFormat, FrameSize, OnMissing, Quality};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -25,8 +25,19 @@ use crate::problem::Problem;
 #[schema(as = FilmParameters, example = json!({ "quality": "preview" }))]
 pub(crate) struct Body {
     quality: Option<Quality>,
+    /// Sides in pixels, even and 128 to 3840, which decide the shape; or lines, 360p to 2160p, in the project's
+    /// own. Without it the film has the project's size, a preview 540p.
+    resolution: Option<FrameSize>,
     #[schema(minimum = 12, maximum = 60)]
     fps: Option<u32>,
+    format: Option<FilmFormat>,
+    /// The film begins with this shot; only the shots that it shows are made for it and waited for.
+    from_shot: Option<ShotId>,
+    /// The film ends with this shot.
+    to_shot: Option<ShotId>,
+    /// The film ends after so many seconds, wherever it is then.
+    #[schema(minimum = 1, maximum = 36_000)]
+    max_seconds: Option<f64>,
     on_missing: Option<OnMissing>,
 }
 
@@ -46,8 +57,18 @@ pub(crate) async fn post(
     caller: Caller,
     body: Json<Body>,
 ) -> Result<Response, Problem> {
-    let Json { value: Body { quality, fps, on_missing }, digest } = body;
-    let parameters = Parameters { quality, fps, on_missing, ..Parameters::default() };
+    let Json { value: body, digest } = body;
+    let parameters = Parameters {
+        quality: body.quality,
+        resolution: body.resolution,
+        fps: body.fps,
+        format: body.format,
+        from_shot: body.from_shot,
+        to_shot: body.to_shot,
+        max_seconds: body.max_seconds,
+        on_missing: body.on_missing,
+        ..Parameters::default()
+    };
     let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
     let executed = app.execute(&caller, project, Command::RenderFilm { parameters }, digest).await?;
     let task = app.task_of(&executed, &wanted).await?;

@@ -1,4 +1,4 @@
-//! `GET /v1/projects/{id}/film/download`: the newest film's MP4 as a file to keep.
+//! `GET /v1/projects/{id}/film/download`: the newest film as a file to keep.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use crate::problem::Problem;
 /// Longest file name without its extension, in characters.
 const NAME_LIMIT: usize = 80;
 
-/// The MP4, or the range of it that is asked for.
+/// The MP4 or WebM, or the range of it that is asked for.
 #[utoipa::path(
     get, path = "/v1/projects/{project}/film/download", tag = "film", operation_id = "downloadFilm",
-    summary = "The newest film's MP4 as a file to keep", params(files::Conditions),
+    summary = "The newest film as a file to keep", params(files::Conditions),
     responses(
-        (status = 200, description = "The MP4", headers(("ETag"), ("Accept-Ranges"), ("Content-Disposition")), content((String = "video/mp4"))),
-        (status = 206, description = "The part that `Range` asks for", headers(("ETag"), ("Content-Range"), ("Accept-Ranges")), content((String = "video/mp4"))),
+        (status = 200, description = "The MP4 or WebM", headers(("ETag"), ("Accept-Ranges"), ("Content-Disposition")), content((String = "video/mp4"), (String = "video/webm"))),
+        (status = 206, description = "The part that `Range` asks for", headers(("ETag"), ("Content-Range"), ("Accept-Ranges")), content((String = "video/mp4"), (String = "video/webm"))),
         (status = 304, description = "`If-None-Match` names it", headers(("ETag"))),
         (status = 416, description = "range_not_satisfiable"),
         (status = 404, description = "no_film_yet, media_not_found"),
@@ -37,10 +37,11 @@ pub(crate) async fn get(
 ) -> Result<Response, Problem> {
     let row = app.project_row(project).await?;
     let film = films::newest(&app.api.pool, project).await?.ok_or_else(no_film_yet)?;
-    let mut response = files::serve(&app.api.media, &film.film.film.key, &request).await?;
+    let key = &film.film.film.key;
+    let mut response = files::serve(&app.api.media, key, &request).await?;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(value) = HeaderValue::from_str(&disposition(&row.title, "mp4")) {
+    if let Ok(value) = HeaderValue::from_str(&disposition(&row.title, key.extension())) {
         headers.insert(CONTENT_DISPOSITION, value);
     }
     Ok(response)

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use domain::settings::{OnMissing, Quality};
-use serde_json::{Map, Value, json};
+use domain::settings::{FilmFormat, FrameSize, OnMissing, Quality};
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use super::Client;
 use super::board::Standing;
 use super::output::{details, field, plain};
+use super::shots::{ShotName, shot_id};
 use super::watch::Watched;
 use crate::exit::Failed;
 
@@ -19,42 +20,70 @@ use crate::exit::Failed;
 pub(crate) struct RenderArgs {
     /// The project.
     project: Uuid,
-    /// Where the film goes.
-    #[arg(long, default_value = "film.mp4", value_name = "FILE")]
-    output: PathBuf,
+    /// Where the film goes. [default: film.mp4, or film.webm]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// `preview` (540p, fast) or `final`; the project's own when not given.
     #[arg(long)]
     quality: Option<Quality>,
     /// Frames a second.
     #[arg(long)]
     fps: Option<u32>,
+    /// Size: `1920x1080`, whose shape follows from it, or `1080p` in the project's own.
+    #[arg(long, value_name = "SIZE")]
+    resolution: Option<FrameSize>,
+    /// `mp4` or `webm`.
+    #[arg(long)]
+    format: Option<FilmFormat>,
+    /// The shot that the film begins with, by its id or number.
+    #[arg(long, value_name = "SHOT")]
+    from_shot: Option<ShotName>,
+    /// The shot that the film ends with, by its id or number.
+    #[arg(long, value_name = "SHOT")]
+    to_shot: Option<ShotName>,
+    /// The film ends after so many seconds, wherever it is then.
+    #[arg(long, value_name = "SECONDS")]
+    max_seconds: Option<f64>,
     /// What stands in for a missing picture: card, skip or fail; the project's own when not given.
     #[arg(long)]
     on_missing: Option<OnMissing>,
 }
 
 pub(super) async fn run(client: &Client, args: &RenderArgs) -> Result<(), Failed> {
-    check(&args.output)?;
+    let output = args
+        .output
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("film.{}", args.format.unwrap_or(FilmFormat::Mp4))));
+    check(&output)?;
     let path = format!("/v1/projects/{}/film", args.project);
-    let task = client.connection.post(&path, body(args)).await?;
+    let task = client.connection.post(&path, body(client, args).await?).await?;
     let id = task["id"].as_str().unwrap_or_default();
     let version = until_ended(client, args.project, id).await?;
     let film = client.connection.get(&path, &[("minVersion", version.to_string())]).await?;
-    download(client, &format!("{path}/download"), &args.output).await?;
+    download(client, &format!("{path}/download"), &output).await?;
     let mut answer = film;
     answer["projectId"] = json!(args.project);
     answer["taskId"] = json!(id);
-    answer["file"] = json!(std::path::absolute(&args.output).unwrap_or_else(|_| args.output.clone()));
+    answer["file"] = json!(std::path::absolute(&output).unwrap_or(output));
     client.tell(&answer, show);
     Ok(())
 }
 
-fn body(args: &RenderArgs) -> Value {
-    let mut body = Map::new();
-    body.extend(args.quality.map(|quality| ("quality".to_owned(), json!(quality))));
-    body.extend(args.fps.map(|fps| ("fps".to_owned(), json!(fps))));
-    body.extend(args.on_missing.map(|what| ("onMissing".to_owned(), json!(what))));
-    Value::Object(body)
+/// What is not given is not sent.
+async fn body(client: &Client, args: &RenderArgs) -> Result<Value, Failed> {
+    let mut body = json!({
+        "quality": args.quality, "resolution": args.resolution, "fps": args.fps, "format": args.format,
+        "maxSeconds": args.max_seconds, "onMissing": args.on_missing,
+    });
+    for (field, shot) in [("fromShot", &args.from_shot), ("toShot", &args.to_shot)] {
+        if let Some(shot) = shot {
+            body[field] = json!(shot_id(client, args.project, shot).await?);
+        }
+    }
+    if let Some(fields) = body.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    Ok(body)
 }
 
 /// Refused before any work is done.

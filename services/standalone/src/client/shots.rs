@@ -200,18 +200,23 @@ async fn all(client: &Client, project: Uuid) -> Result<Vec<Value>, Failed> {
 
 /// Where a shot is.
 async fn path(client: &Client, project: Uuid, shot: &ShotName) -> Result<String, Failed> {
-    let id = match shot {
-        ShotName::Id(id) => *id,
+    let id = shot_id(client, project, shot).await?;
+    Ok(format!("/v1/projects/{project}/shots/{id}"))
+}
+
+/// The id of a shot, which a number is exchanged for.
+pub(super) async fn shot_id(client: &Client, project: Uuid, shot: &ShotName) -> Result<Uuid, Failed> {
+    match shot {
+        ShotName::Id(id) => Ok(*id),
         ShotName::Number(number) => {
             let shots = all(client, project).await?;
             let found = shots.iter().find(|shot| shot["order"].as_u64() == Some(*number));
             let id = found.and_then(|shot| shot["id"].as_str()?.parse().ok());
             id.ok_or_else(|| {
                 Failed::Runtime(format!("the project has no shot {number}; it has {}", shots.len()))
-            })?
+            })
         }
-    };
-    Ok(format!("/v1/projects/{project}/shots/{id}"))
+    }
 }
 
 /// The shots of a project, for people.

@@ -87,6 +87,7 @@ async fn make(
                 tasks::of_project(&shared.pool, project, None, ALL_TASKS).await.map_err(Failed::because)?;
             display.show(&tasks);
             let film = films::newest(&shared.pool, project).await.map_err(Failed::because)?;
+            let film = film.filter(|film| is_of_the_whole(film, &tasks));
             if let Some(film) = film.filter(|_| !row.film_stale && row.tasks_open == 0) {
                 return Ok(MadeFilm { project: row, film, tasks });
             }
@@ -185,6 +186,11 @@ async fn help(shared: &Shared, project: ProjectId, tasks: &[TaskRow]) -> Result<
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())
+}
+
+/// Whether a film is the one that the project's settings ask for, as against a part or another form of it.
+fn is_of_the_whole(film: &FilmRow, tasks: &[TaskRow]) -> bool {
+    tasks.iter().all(|task| task.id != film.id || task.parameters == Parameters::default())
 }
 
 fn newest_failed(tasks: &[TaskRow]) -> impl Iterator<Item = &TaskRow> {

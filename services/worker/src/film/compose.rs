@@ -3,8 +3,11 @@
 use std::io::Write;
 use std::path::Path;
 
+use domain::settings::FilmFormat;
+
 use super::camera::{FLAT, contrast};
 use super::captions;
+use super::codec::codec;
 use super::error::FilmError;
 use super::ffmpeg::{Ffmpeg, Job};
 use super::plan::{Content, FilmPlan, Look, Profile, Slice};
@@ -25,28 +28,30 @@ pub(super) async fn join(
     let list = format!("ffconcat version 1.0\n{list}");
     let written = tokio::fs::write(ffmpeg.folder.join("segments.ffconcat"), list).await;
     written.map_err(|source| FilmError::Disk { doing: "listing the segments", source })?;
+    let codec = codec(plan.profile.format);
     let whitelist = ["-protocol_whitelist", "file,pipe"];
     let mut job = Job::new("joining the film")
         .args(whitelist)
         .args(["-f", "concat", "-i", "segments.ffconcat"])
         .args(whitelist)
-        .args(["-f", "mov", "-i", "sound.m4a"]);
+        .args(["-f", codec.demuxer, "-i", codec.sound_file]);
     if let Some(srt) = labels.soft_captions {
         job = job.input("srt", srt);
     }
     job = job.args(["-map", "0:v:0", "-map", "1:a:0", "-c:v", "copy", "-c:a", "copy", "-map_metadata", "-1"]);
     if labels.soft_captions.is_some() {
-        job = job.args(["-map", "2:s:0", "-c:s", "mov_text", "-disposition:s:0", "default"]);
+        job = job.args(["-map", "2:s:0", "-c:s", codec.captions, "-disposition:s:0", "default"]);
         if let Some(language) = three_letters(labels.language) {
             job = job.args(["-metadata:s:s:0", &format!("language={language}")]);
         }
     }
     let title = captions::clean(labels.title);
-    let job = job
-        .args(["-metadata", &format!("title={title}"), "-movflags", "+faststart"])
-        .args(["-video_track_timescale", &plan.profile.fps.to_string(), "-f", "mp4"])
-        .arg(film);
-    ffmpeg.output(&job, 0).await?;
+    job = job.args(["-metadata", &format!("title={title}")]);
+    if plan.profile.format == FilmFormat::Mp4 {
+        let ticks = plan.profile.fps.to_string();
+        job = job.args(["-movflags", "+faststart", "-video_track_timescale", &ticks]);
+    }
+    ffmpeg.output(&job.args(["-f", codec.muxer]).arg(film), 0).await?;
     Ok(())
 }
 

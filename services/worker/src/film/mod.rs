@@ -5,6 +5,7 @@
 
 mod camera;
 pub mod captions;
+mod codec;
 mod compose;
 mod error;
 mod ffmpeg;
@@ -55,7 +56,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// The programs and fonts that a render uses.
 #[derive(Debug, Clone)]
 pub struct FilmTools {
-    /// ffmpeg 5 or later, with libx264, libass and the AAC encoder: an absolute path, or a name to find in `PATH`.
+    /// ffmpeg 5 or later, with libx264, libass and the AAC encoder (for WebM also libvpx and
+    /// libopus): an absolute path, or a name to find in `PATH`.
     pub ffmpeg: PathBuf,
     /// Fonts for captions and title cards; together they should hold the film's script. Where a letter is in none
     /// of them, those of the system are asked.
@@ -112,8 +114,8 @@ impl Progress {
 /// A finished film, checked, in the work folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
-    /// The film.
-    pub mp4: PathBuf,
+    /// The film, its name ending as its format wants.
+    pub film: PathBuf,
     /// Its captions as SubRip.
     pub srt: PathBuf,
     /// Its captions as WebVTT.
@@ -194,8 +196,9 @@ type Voices = HashMap<AssetKey, Voice>;
 impl Render<'_> {
     async fn run(&self) -> Result<Rendered, FilmError> {
         // Nothing is decoded for a film that cannot be planned.
-        FilmPlan::from(self.spec)?;
-        let outputs = ["film.mp4", "film.srt", "film.vtt", "poster.jpg"].map(|name| self.work.join(name));
+        let format = FilmPlan::from(self.spec)?.profile.format;
+        let film = format!("film.{}", codec::codec(format).extension);
+        let outputs = [&film, "film.srt", "film.vtt", "poster.jpg"].map(|name| self.work.join(name));
         let kept = Scratch(outputs.to_vec());
         let folder = self.work.join("parts");
         let _parts = Scratch(vec![folder.clone()]);
@@ -213,7 +216,7 @@ impl Render<'_> {
             threads: (self.tools.threads / plan.segments.len()).max(1),
             pictures: Held::of(&plan),
         };
-        let [mp4, srt, vtt, poster] = outputs;
+        let [film, srt, vtt, poster] = outputs;
         self.write_captions(&plan, &srt, &vtt).await?;
         let (segments, sound) = self.encode(&encoder, voices).await?;
         warnings.extend(sound.warning);
@@ -224,14 +227,14 @@ impl Render<'_> {
             language: &spec.language,
             soft_captions: (spec.captions == Captions::Soft && !plan.captions.is_empty()).then_some(&srt),
         };
-        compose::join(&encoder.ffmpeg, &plan, &segments, &labels, &mp4).await?;
-        let duration_seconds = verify::film(&encoder.ffmpeg, &plan, &mp4, sound.audible).await?;
+        compose::join(&encoder.ffmpeg, &plan, &segments, &labels, &film).await?;
+        let duration_seconds = verify::film(&encoder.ffmpeg, &plan, &film, sound.audible).await?;
         compose::poster(&encoder, &poster).await?;
         kept.keep();
         let total = segments.len() as u32;
         let segments = SegmentCounts { total, encoded: total, reused: 0 };
         let plan::Profile { width, height, fps, .. } = plan.profile;
-        Ok(Rendered { mp4, srt, vtt, poster, width, height, fps, duration_seconds, segments, warnings })
+        Ok(Rendered { film, srt, vtt, poster, width, height, fps, duration_seconds, segments, warnings })
     }
 
     fn report(&self, stage: Stage, done: u64, frames: u64) {
@@ -334,7 +337,8 @@ impl Render<'_> {
         if music.is_none() && plan.music != FilmMusic::None {
             warning.get_or_insert("the film has no music: what was given is silent or too short".to_owned());
         }
-        let audible = sound::encode(ffmpeg, Mix::new(plan, &voices, music)).await?;
+        let audible =
+            sound::encode(ffmpeg, codec::codec(plan.profile.format), Mix::new(plan, &voices, music)).await?;
         Ok(Sound { audible, warning })
     }
 }

@@ -3,6 +3,7 @@
 //! Pure, so that it is tested without pictures, and so that a change of the film is seen as a change of
 //! the plan. Frames count from 0; a range is its first frame and how many there are.
 
+mod cut;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -11,7 +12,7 @@ use domain::asset::AssetKey;
 use domain::hash;
 use domain::ids::ShotId;
 use domain::job::{FilmMusic, FilmShot, FilmSpec, FilmVisual};
-use domain::settings::{Captions, Fit, Motion, OnMissing, Quality, Transition};
+use domain::settings::{Captions, FilmFormat, Fit, Motion, OnMissing, Quality, Transition};
 use serde::Serialize;
 
 use super::captions::{self, Caption, Layout};
@@ -100,6 +101,9 @@ pub struct Profile {
     pub fps: u32,
     /// How carefully it is encoded.
     pub quality: Quality,
+    /// What it is kept in, which decides the codecs.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub format: FilmFormat,
     /// How pictures of another shape fill the frame.
     pub fit: Fit,
 }
@@ -234,7 +238,7 @@ impl FilmPlan {
                 captions::plan(&shot.narration, &layout, first, timing.speech)
             })
             .collect();
-        Ok(Self {
+        let whole = Self {
             version: PLAN_VERSION,
             frames: segments.iter().map(|segment| segment.frames).sum(),
             voices: voices(&shown, &timings, &shots),
@@ -245,6 +249,11 @@ impl FilmPlan {
             segments,
             captions,
             warnings,
+        };
+        let most = spec.max_seconds.map(|seconds| (seconds * f64::from(spec.fps)) as u64);
+        Ok(match most {
+            Some(most) => whole.cut_at(most.max(1)),
+            None => whole,
         })
     }
 
@@ -342,7 +351,13 @@ fn profile(spec: &FilmSpec) -> Result<Profile, PlanError> {
     if !(12..=60).contains(&fps) {
         return Err(PlanError::FrameRate(fps));
     }
-    Ok(Profile { width, height, fps, quality: spec.quality, fit: spec.fit })
+    let format = spec.format.unwrap_or(FilmFormat::Mp4);
+    Ok(Profile { width, height, fps, quality: spec.quality, format, fit: spec.fit })
+}
+
+/// The names of segments are those that they had when there was no other format.
+fn is_usual(format: &FilmFormat) -> bool {
+    *format == FilmFormat::Mp4
 }
 
 /// The shots that the film shows, by its rule for those with nothing to show.

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use domain::asset::AssetKey;
-use domain::settings::{Fit, Quality};
+use domain::settings::Fit;
 use tokio::sync::Mutex;
 
 use super::camera::{FLAT, Lens, Picture};
@@ -17,7 +17,7 @@ use super::ffmpeg::{Decoder, Ffmpeg, FfmpegError, Job, blocking};
 use super::frame::{Size, mix};
 use super::input::Inputs;
 use super::plan::{Camera, Content, FilmPlan, Look, Profile, Segment, Slice};
-use super::{FontFamilies, fonts, subtitles};
+use super::{FontFamilies, codec, fonts, subtitles};
 
 /// Brightest luma, of 16 to 235, of a frame on which nothing is seen.
 const BLACK: u8 = 24;
@@ -236,11 +236,14 @@ impl Encoder<'_> {
 }
 
 impl Source {
-    /// Whether each of its frames must differ from the one before.
-    fn moves(&self) -> bool {
+    /// Whether the last of so many of its frames must differ from the first. Of a move that is hardly begun
+    /// nothing may be seen.
+    fn moves(&self, frames_seen: u64) -> bool {
         match self {
             Self::Clip { .. } => false,
-            Self::Still { picture, camera, .. } => camera.from != camera.to && picture.contrast() >= FLAT,
+            Self::Still { picture, camera, frames, .. } => {
+                camera.from != camera.to && frames_seen * 10 >= *frames && picture.contrast() >= FLAT
+            }
         }
     }
 
@@ -278,7 +281,8 @@ fn draw(
     let mut frame = vec![0; size.bytes()];
     let mut other = vec![0; size.bytes()];
     let mut first = Vec::new();
-    let mut seen = Seen { black: true, frozen: frames > 1 && sources.iter().any(Source::moves) };
+    let mut seen =
+        Seen { black: true, frozen: frames > 1 && sources.iter().any(|source| source.moves(frames)) };
     for at in 0..frames {
         match (content, sources.as_mut_slice()) {
             (Content::Transition { kind, .. }, [from, to]) => {
@@ -302,30 +306,13 @@ fn draw(
     Ok(seen)
 }
 
-/// The same parameters for every segment of a film, whatever is in it: only so can they be joined by copying.
+/// Encodes a segment from raw frames.
 fn encode_job(profile: &Profile, filter: Option<String>, threads: usize, name: &str) -> Job {
-    let Profile { width, height, fps, quality, .. } = *profile;
-    let (preset, crf) = match quality {
-        Quality::Final => ("veryfast", "20"),
-        Quality::Preview => ("ultrafast", "26"),
-    };
+    let Profile { width, height, fps, .. } = *profile;
     let filter = filter.unwrap_or_else(|| "null".to_owned());
-    Job::new("encoding a segment")
-        .raw_frames(width, height, fps)
-        .args([
-            "-an",
-            "-vf",
-            &filter,
-            "-c:v",
-            "libx264",
-            "-preset",
-            preset,
-            "-crf",
-            crf,
-            "-profile:v",
-            "high",
-        ])
-        .args(["-g", &(fps * 2).to_string(), "-flags", "+cgop", "-x264-params", "stitchable=1"])
+    let job = Job::new("encoding a segment").raw_frames(width, height, fps).args(["-an", "-vf", &filter]);
+    codec::encoding(job, profile)
+        .args(["-g", &(fps * 2).to_string()])
         .args(["-pix_fmt", "yuv420p", "-color_range", "tv", "-colorspace", "bt709"])
         .args(["-color_primaries", "bt709", "-color_trc", "bt709", "-threads", &threads.to_string()])
         // One tick a frame, so that joining many segments rounds nothing.

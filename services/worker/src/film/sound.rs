@@ -12,6 +12,7 @@ use domain::asset::AssetKey;
 use domain::ids::ShotId;
 use domain::job::FilmMusic;
 
+use super::codec::Codec;
 use super::error::FilmError;
 use super::ffmpeg::{Ffmpeg, FfmpegError, Job, blocking};
 use super::input::{self, MediaFile};
@@ -36,6 +37,8 @@ const DUCK: f64 = 0.4;
 const RETURN: f64 = 0.9;
 const FADE_IN: f64 = 1.0;
 const FADE_OUT: f64 = 2.5;
+/// Seconds in which a voice dies away that the film's end cuts off; any other has ended before.
+const CUT_OFF: f64 = 0.3;
 /// Longest voice, in seconds.
 const LONGEST_VOICE: &str = "1800";
 /// Samples mixed at a time.
@@ -322,15 +325,18 @@ impl Mix {
     }
 
     fn add_voices(&self, start: usize, block: &mut [Stereo], reader: &mut VoiceReader) -> io::Result<()> {
-        let end = start + block.len();
+        let (end, film) = (start + block.len(), self.samples);
+        let closing = |at: usize| (((film - at) as f64 / f64::from(SAMPLE_RATE)) / CUT_OFF).min(1.0) as f32;
         let heard = |(first, length, _): &&(usize, usize, Voice)| *first < end && first + length > start;
         for (first, length, voice) in self.voices.iter().filter(heard) {
             let (from, to) = ((*first).max(start), (first + length).min(end));
             let spoken = reader.read(voice, *first, to - from)?;
             let gain = voice.gain.unwrap_or(1.0);
-            for (sample, [left, right]) in block[from - start..to - start].iter_mut().zip(spoken) {
-                sample[0] += left * gain;
-                sample[1] += right * gain;
+            let mixed = block[from - start..to - start].iter_mut().zip(from..);
+            for ((sample, at), [left, right]) in mixed.zip(spoken) {
+                let level = gain * closing(at);
+                sample[0] += left * level;
+                sample[1] += right * level;
             }
         }
         Ok(())
@@ -374,12 +380,13 @@ impl VoiceReader {
     }
 }
 
-/// Mixes and encodes the film's sound into `sound.m4a` in the folder. Returns whether anything is to be heard.
-pub(super) async fn encode(ffmpeg: &Ffmpeg, mix: Mix) -> Result<bool, FilmError> {
+/// Mixes and encodes the film's sound into its file in the folder. Returns whether anything is to be heard.
+pub(super) async fn encode(ffmpeg: &Ffmpeg, codec: &Codec, mix: Mix) -> Result<bool, FilmError> {
     let rate = SAMPLE_RATE.to_string();
     let job = Job::new("encoding the sound")
         .args(["-f", "f32le", "-ar", &rate, "-ac", "2", "-i", "pipe:0"])
-        .args(["-c:a", "aac", "-b:a", "160k", "-f", "mp4", "sound.m4a"]);
+        .args(codec.sound_encoder.iter().copied())
+        .arg(codec.sound_file);
     let feed = move |pipe: File| {
         let mut pipe = BufWriter::with_capacity(1 << 16, pipe);
         let is_audible = mix.write(&mut pipe)?;

@@ -5,11 +5,12 @@
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
+use super::codec::codec;
 use super::error::FilmError;
 use super::ffmpeg::{Ffmpeg, Job};
 use super::plan::FilmPlan;
 
-/// AAC packets of silence are smaller than this, in bytes.
+/// Packets of silence are smaller than this, in bytes.
 const SILENT_PACKET: u64 = 24;
 
 /// What a film's packets say.
@@ -28,7 +29,7 @@ struct Track {
     tick: f64,
     packets: u64,
     first_decoded: i64,
-    /// Packets whose time does not follow from their number.
+    /// Packets of pictures that are further than half a frame from where their number puts them.
     out_of_step: u64,
     /// When the first begins and the last ends, in ticks.
     start: i64,
@@ -43,21 +44,23 @@ pub(super) async fn film(
     film: &Path,
     audible: bool,
 ) -> Result<f64, FilmError> {
+    let codec = codec(plan.profile.format);
     let job = Job::new("checking the film")
-        .input("mov", film)
+        .input(codec.demuxer, film)
         .args(["-map", "0:v:0", "-map", "0:a:0", "-c", "copy", "-copyts", "-f", "framecrc", "pipe:1"]);
-    let measured = ffmpeg.drain(&job, |pipe| measure(BufReader::new(pipe))).await?;
+    let fps = plan.profile.fps;
+    let measured = ffmpeg.drain(&job, move |pipe| measure(BufReader::new(pipe), fps)).await?;
     check(plan, &measured, audible).map_err(FilmError::Wrong)
 }
 
 fn check(plan: &FilmPlan, measured: &Measured, audible: bool) -> Result<f64, String> {
-    let Measured { video, sound } = measured;
+    let (Measured { video, sound }, codec) = (measured, codec(plan.profile.format));
     let size = format!("{}x{}", plan.profile.width, plan.profile.height);
     let seconds = video.seconds();
     // Frames are exact. Sound comes in packets, and may be one longer at each end.
     let packet = 1_024.0 / 48_000.0;
     let wrong = [
-        (video.codec != "h264", format!("its pictures are {:?}", video.codec)),
+        (video.codec != codec.video, format!("its pictures are {:?}", video.codec)),
         (video.form != size, format!("it is {} instead of {size}", video.form)),
         (video.packets != plan.frames, format!("it has {} frames instead of {}", video.packets, plan.frames)),
         (video.out_of_step > 0, format!("{} of its frames come at the wrong time", video.out_of_step)),
@@ -65,7 +68,7 @@ fn check(plan: &FilmPlan, measured: &Measured, audible: bool) -> Result<f64, Str
             (seconds - plan.seconds()).abs() > 1.0 / f64::from(plan.profile.fps),
             format!("it lasts {seconds} s"),
         ),
-        (sound.codec != "aac", format!("its sound is {:?}", sound.codec)),
+        (sound.codec != codec.sound, format!("its sound is {:?}", sound.codec)),
         (sound.form != "48000", format!("its sound has {} samples a second", sound.form)),
         (
             (sound.seconds() - plan.seconds()).abs() > 3.0 * packet,
@@ -84,7 +87,7 @@ impl Track {
         (self.end - self.start) as f64 * self.tick
     }
 
-    fn add(&mut self, line: &[&str]) -> Option<()> {
+    fn add(&mut self, line: &[&str], fps: u32) -> Option<()> {
         let [_, decoded, shown, duration, size, ..] = *line else { return None };
         let (decoded, shown): (i64, i64) = (decoded.parse().ok()?, shown.parse().ok()?);
         let (duration, size): (i64, u64) = (duration.parse().ok()?, size.parse().ok()?);
@@ -92,7 +95,9 @@ impl Track {
             (self.start, self.end) = (shown, shown);
             self.first_decoded = decoded;
         }
-        self.out_of_step += u64::from(decoded - self.first_decoded != self.packets as i64 * duration);
+        // A container that counts milliseconds rounds.
+        let frames = (decoded - self.first_decoded) as f64 * self.tick * f64::from(fps);
+        self.out_of_step += u64::from((frames - self.packets as f64).abs() > 0.5);
         self.start = self.start.min(shown);
         self.end = self.end.max(shown + duration);
         self.packets += 1;
@@ -103,7 +108,7 @@ impl Track {
 
 /// Reads ffmpeg's `framecrc` listing: headers that begin with `#`, then one line a packet
 /// (stream, decoding time, showing time, duration, size, checksum).
-fn measure(listing: impl BufRead) -> io::Result<Measured> {
+fn measure(listing: impl BufRead, fps: u32) -> io::Result<Measured> {
     let mut measured = Measured::default();
     for line in listing.lines() {
         let line = line?;
@@ -117,7 +122,7 @@ fn measure(listing: impl BufRead) -> io::Result<Measured> {
             Some(&"1") => &mut measured.sound,
             _ => continue,
         };
-        track.add(&fields).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        track.add(&fields, fps).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
     }
     Ok(measured)
 }
@@ -161,7 +166,7 @@ mod tests {
     fn checked(frames: u64, packets: u64, silent: bool) -> Result<f64, String> {
         // 30 frames at 12 per second: 2.5 s, which is 118 packets.
         let plan = FilmPlan::from(&film_spec(vec![shot(1, "", 1.0, Transition::Cut)])).unwrap();
-        check(&plan, &measure(listing(frames, packets, silent).as_bytes()).unwrap(), true)
+        check(&plan, &measure(listing(frames, packets, silent).as_bytes(), 12).unwrap(), true)
     }
 
     #[test]
@@ -180,6 +185,6 @@ mod tests {
     #[test]
     fn frames_at_the_wrong_time_are_found() {
         let broken = listing(30, 118, false).replace("0, 5, 7, 1,", "0, 6, 8, 1,");
-        assert_eq!(measure(broken.as_bytes()).unwrap().video.out_of_step, 1);
+        assert_eq!(measure(broken.as_bytes(), 12).unwrap().video.out_of_step, 1);
     }
 }

@@ -90,7 +90,7 @@ pub enum Content {
 /// The files of a film and its facts.
 #[derive(Debug)]
 pub struct FilmFiles {
-    /// The MP4.
+    /// The MP4 or WebM.
     pub film: MadeFile,
     /// SubRip subtitles.
     pub srt: MadeFile,

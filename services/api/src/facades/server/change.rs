@@ -7,7 +7,7 @@ use axum::extract::State;
 use domain::ids::{ProjectId, ShotId, TaskId};
 use domain::job::Kind;
 use domain::project::{Command, CreateProject, Generate, Only, Parameters, ProjectPatch, ShotPatch};
-use domain::settings::{Resolution, Settings};
+use domain::settings::{FrameSize, Settings};
 use infra::postgres::views::tasks::{self, TaskRow};
 use serde_json::json;
 
@@ -135,19 +135,20 @@ pub(super) async fn video(
     caller: Caller,
     fields: Fields,
 ) -> Answer {
-    let caller = caller.for_several_commands();
     app.project_row(id).await?;
-    let parameters = Parameters { fps: fields.count("fps")?, ..Parameters::default() };
+    let fps = fields.count("fps")?;
     let task = match fields.text(&["shotId"]) {
         Some(shot) => {
             let unknown = |_| Problem::not_found("shot_not_found", "there is no such shot");
             let row = app.shot_row_of(id, shot.parse().map_err(unknown)?).await?;
+            let parameters = Parameters { fps, ..Parameters::default() };
             app.generate_take(&caller, &row, Kind::Video, parameters, fields.digest).await?
         }
         None => {
-            choose_resolution(&app, &caller, id, &fields).await?;
+            let parameters = film_parameters(&fields, fps)?;
             let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
-            let executed = app.execute(&caller, id, Command::RenderFilm { parameters }, NO_DIGEST).await?;
+            let film = Command::RenderFilm { parameters };
+            let executed = app.execute(&caller, id, film, fields.digest).await?;
             app.task_of(&executed, &wanted).await?
         }
     };
@@ -155,32 +156,25 @@ pub(super) async fn video(
     Ok(Json(json!({ "message": "the video is made", "project_id": id, "shot_id": shot, "task_id": task })))
 }
 
-/// A film has the resolution of its project.
-async fn choose_resolution(
-    app: &App,
-    caller: &Caller,
-    id: ProjectId,
-    fields: &Fields,
-) -> Result<(), Problem> {
-    let Some(text) = fields.text(&["resolution"]) else { return Ok(()) };
-    let invalid = || Problem::bad_request("invalid", "resolution: must be like 1920x1080 or 1080p");
-    let resolution = lines_of(&text).and_then(Resolution::new).ok_or_else(invalid)?;
-    let settings = app.api.store.load(id).await?.state.settings.clone();
-    if settings.resolution != resolution {
-        let settings = Some(Settings { resolution, ..settings });
-        let patch = ProjectPatch { settings, ..ProjectPatch::default() };
-        app.execute(caller, id, Command::ReviseProject(patch), NO_DIGEST).await?;
-    }
-    Ok(())
+/// What the film is to be like; what is not given is the project's own.
+fn film_parameters(fields: &Fields, fps: Option<u32>) -> Result<Parameters, Problem> {
+    let invalid = |field: &str, words: &str| Problem::bad_request("invalid", format!("{field}: {words}"));
+    let resolution = fields.text(&["resolution"]).map(|text| frame_size(&text)).transpose();
+    let format = fields.text(&["format"]).map(|text| text.trim().to_lowercase().parse()).transpose();
+    Ok(Parameters {
+        fps,
+        resolution: resolution.map_err(|words| invalid("resolution", &words))?,
+        format: format.map_err(|words: String| invalid("format", &words))?,
+        ..Parameters::default()
+    })
 }
 
-/// Lines of the shorter side.
-fn lines_of(text: &str) -> Option<u32> {
-    let text = text.trim().to_lowercase();
-    match text.split_once(['x', '*', '×']) {
-        Some((width, height)) => Some(width.trim().parse::<u32>().ok()?.min(height.trim().parse().ok()?)),
-        None => text.trim_end_matches('p').parse().ok(),
-    }
+/// Those clients write `1920x1080`, `1920 * 1080`, `1080P` and `1080`.
+fn frame_size(text: &str) -> Result<FrameSize, String> {
+    let spaceless: String = text.to_lowercase().split_whitespace().collect();
+    let text = spaceless.replace(['*', '×'], "x");
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { format!("{text}p").parse() } else { text.parse() }
 }
 
 pub(super) async fn tts(
@@ -211,13 +205,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_resolution_is_told_by_its_shorter_side() {
-        for (text, lines) in
-            [("1920x1080", 1080), ("1080p", 1080), ("720 x 1280", 720), ("480P", 480), ("720", 720)]
-        {
-            assert_eq!(lines_of(text), Some(lines), "{text}");
+    fn a_resolution_is_read_as_those_clients_write_it() {
+        for (text, read) in [
+            ("1920x1080", "1920x1080"),
+            ("1080p", "1080p"),
+            ("720 * 1280", "720x1280"),
+            ("480P", "480p"),
+            ("720", "720p"),
+        ] {
+            assert_eq!(frame_size(text).map(|size| size.to_string()), Ok(read.to_owned()), "{text}");
         }
-        assert_eq!(lines_of("big"), None);
-        assert_eq!(lines_of("1920x"), None);
+        assert!(frame_size("big").is_err() && frame_size("1920x").is_err());
     }
 }

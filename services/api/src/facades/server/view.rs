@@ -5,6 +5,7 @@ use domain::asset::Asset;
 use domain::ids::{ProjectId, TaskId};
 use domain::job::{FilmOutput, Kind};
 use domain::project::{ProjectError, Take, TakeMade};
+use domain::settings::FilmFormat;
 use infra::postgres::views::films::{self, FilmRow};
 use infra::postgres::views::projects::{self, ProjectRow};
 use infra::postgres::views::shots::{self, ShotRow};
@@ -143,7 +144,8 @@ impl View {
         let (settings, style) = (&self.project.settings, &self.project.style);
         let shot = row.shot_id.and_then(|id| self.shots.iter().find(|shot| shot.id == id));
         let transition = shot.and_then(|shot| shot.transition).unwrap_or(settings.transition);
-        let (width, height) = settings.frame_size();
+        let own_size = row.parameters.resolution.map(|size| size.pixels(settings.aspect));
+        let (width, height) = own_size.unwrap_or_else(|| settings.frame_size());
         let voice = row.parameters.voice.as_ref().or(settings.voice.as_ref());
         json!({
             "shot_defaults": {
@@ -156,7 +158,7 @@ impl View {
             },
             "video": {
                 "resolution": format!("{width}x{height}"), "fps": row.parameters.fps.unwrap_or(settings.fps),
-                "format": "mp4", "bitrate": 0,
+                "format": row.parameters.format.unwrap_or(FilmFormat::Mp4), "bitrate": 0,
             },
             "tts": {
                 "voice": voice.map(String::as_str).unwrap_or_default(),

@@ -107,6 +107,35 @@ fn a_segment_keeps_its_name_when_the_film_before_it_grows() {
     assert_ne!(last(&spec), last(&FilmSpec { fps: 13, ..spec.clone() }));
 }
 
+#[test]
+fn a_film_that_is_cut_is_the_same_up_to_there_and_says_so() {
+    let spec = film((1..=3).map(|n| shot(n, "Hello there.", 2.0, Transition::Crossfade)).collect());
+    let whole = FilmPlan::from(&spec).unwrap();
+    let cut = FilmPlan::from(&FilmSpec { max_seconds: Some(4.0), ..spec.clone() }).unwrap();
+    assert_eq!((whole.frames, cut.frames), (88, 48));
+    assert_eq!(cut.warnings, ["the film ends after 4.0 s of 7.3 s, as was asked"]);
+    let keys = |plan: &FilmPlan| {
+        plan.segments.iter().map(|segment| plan.segment_key(segment, "x264")).collect::<Vec<_>>()
+    };
+    let (of_whole, of_cut) = (keys(&whole), keys(&cut));
+    assert_eq!(of_cut[..2], of_whole[..2], "what is whole is taken from the store");
+    assert_ne!(of_cut[2], of_whole[2]);
+    assert_eq!((of_cut.len(), cut.shots.len(), cut.voices.len()), (3, 2, 2));
+    let longer = FilmSpec { max_seconds: Some(60.0), ..spec };
+    assert_eq!(FilmPlan::from(&longer), Ok(whole));
+}
+
+#[test]
+fn a_film_in_another_format_is_of_other_segments() {
+    let spec = film(vec![shot(1, "", 1.0, Transition::Cut)]);
+    let key = |format| {
+        let plan = FilmPlan::from(&FilmSpec { format, ..spec.clone() }).unwrap();
+        plan.segment_key(&plan.segments[0], "x264")
+    };
+    assert_eq!(key(None), key(Some(FilmFormat::Mp4)));
+    assert_ne!(key(None), key(Some(FilmFormat::Webm)));
+}
+
 fn any_transition() -> impl Strategy<Value = Transition> {
     proptest::sample::select(Transition::ALL)
 }
@@ -126,9 +155,11 @@ proptest! {
     fn frames_sum_exactly_and_nothing_overlaps(
         shots in proptest::collection::vec(any_shot(), 1..12),
         fps in 12..=60_u32,
+        max_seconds in proptest::option::of(1.0..40.0_f64),
     ) {
-        let spec = FilmSpec { fps, ..film(shots) };
+        let spec = FilmSpec { fps, max_seconds, ..film(shots) };
         let plan = FilmPlan::from(&spec).unwrap();
+        prop_assert!(plan.seconds() <= max_seconds.unwrap_or(f64::INFINITY));
         let mut next = 0;
         for segment in &plan.segments {
             prop_assert_eq!(segment.first_frame, next);

@@ -7,6 +7,7 @@ pub mod storyboard;
 pub mod tts;
 
 use domain::job::{Failure, FilmSpec, ImageSpec, MadeWith, Spec, StoryboardSpec, TtsSpec};
+use domain::settings::FilmFormat;
 
 use self::tts::Speech;
 use super::{Content, Files, FilmFiles, JobContext, Made, MadeFile, ProgressReport, Provider};
@@ -60,7 +61,7 @@ impl Builtin {
             duration_seconds,
         };
         let files = FilmFiles {
-            film: file(rendered.mp4, "mp4", Some(seconds)),
+            film: file(rendered.film, spec.format.unwrap_or(FilmFormat::Mp4).as_str(), Some(seconds)),
             srt: file(rendered.srt, "srt", None),
             vtt: file(rendered.vtt, "vtt", None),
             poster: file(rendered.poster, "jpg", None),
