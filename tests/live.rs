@@ -12,17 +12,21 @@ use futures::StreamExt;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
-use tokio_tungstenite::connect_async;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 use uuid::Uuid;
 
-use crate::harness::{Hand, Http, LONG, Listener, Served, World, until};
+use crate::harness::{Hand, Http, LONG, Listener, Served, World, room_for, until};
 
-/// Listeners of each sort in the test with many of them.
-const LISTENERS: usize = 200;
+/// Listeners in the test with many of them: half of each sort.
+const LISTENERS: usize = 2_000;
 /// Changes that they all see.
-const CHANGES: u64 = 40;
+const CHANGES: u64 = 20;
+/// Listeners that are let in at the same time.
+const ENTERING: usize = 50;
 
 async fn rename(world: &World, project: ProjectId, title: String) -> u64 {
     let patch = ProjectPatch { title: Some(title), ..ProjectPatch::default() };
@@ -48,9 +52,11 @@ fn follow(seen: &mut Option<u64>, version: u64, last: u64) -> bool {
     version >= last
 }
 
-async fn watch_by_socket(address: SocketAddr, project: ProjectId, last: u64) {
+async fn watch_by_socket(address: SocketAddr, project: ProjectId, last: u64, door: &Semaphore) {
+    let entering = door.acquire().await.unwrap();
     let url = format!("ws://{address}/v1/projects/{project}/stream");
     let (mut socket, _) = connect_async(url).await.unwrap();
+    drop(entering);
     let mut seen = None;
     while let Some(Ok(message)) = socket.next().await {
         let Message::Text(text) = message else { continue };
@@ -65,10 +71,12 @@ async fn watch_by_socket(address: SocketAddr, project: ProjectId, last: u64) {
     panic!("the socket ended after {seen:?}");
 }
 
-async fn watch_by_events(address: SocketAddr, project: ProjectId, last: u64) {
+async fn watch_by_events(address: SocketAddr, project: ProjectId, last: u64, door: &Semaphore) {
+    let entering = door.acquire().await.unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET /v1/projects/{project}/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
+    drop(entering);
     let mut lines = BufReader::new(stream).lines();
     let mut seen = None;
     while let Some(line) = lines.next_line().await.unwrap() {
@@ -91,15 +99,17 @@ async fn metric(address: SocketAddr, name: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hundreds_who_watch_one_project_see_every_version_once_and_share_one_subscription() {
+async fn two_thousand_who_watch_one_project_see_every_version_once_and_share_one_subscription() {
+    let half = room_for(LISTENERS, 2) / 2;
     let world = World::with_engine().await;
     let project = a_project(&world, 2).await;
     let last = world.state(project).await.version + CHANGES;
     Served::during(&world, async |served| {
-        let sockets = join_all((0..LISTENERS).map(|_| watch_by_socket(served.api, project, last)));
-        let events = join_all((0..LISTENERS).map(|_| watch_by_events(served.api, project, last)));
+        let door = Semaphore::new(ENTERING);
+        let sockets = join_all((0..half).map(|_| watch_by_socket(served.api, project, last, &door)));
+        let events = join_all((0..half).map(|_| watch_by_events(served.api, project, last, &door)));
         let changing = async {
-            let streams = 2 * LISTENERS as u64;
+            let streams = 2 * half as u64;
             until("all are there", LONG, async || match metric(served.metrics, "stv_api_streams").await {
                 open if open == streams => Ok(()),
                 open => Err(format!("{open} streams")),
@@ -137,6 +147,11 @@ async fn events_resume_after_the_last_that_the_client_has() {
         assert_eq!((id, &message["type"]), (Some(missed), &Value::from("event")), "{path}");
         assert_eq!(message["event"]["payload"]["title"], "Missed");
     }
+    until("a snapshot has all of it", LONG, async || {
+        let read = http.ask("GET", &format!("/v1/projects/{project}"), &[], None).await.body;
+        if read["version"] == missed { Ok(()) } else { Err(read["version"].to_string()) }
+    })
+    .await;
     // Nobody can have seen what did not happen yet.
     let (id, message) = http.listen(&format!("{path}?after=10000"), &[]).await.next().await.unwrap();
     assert_eq!((id, &message["type"]), (Some(missed), &Value::from("snapshot")));
@@ -255,6 +270,71 @@ async fn a_batch_is_as_far_as_its_children_on_average_live_and_when_it_is_asked_
             if progress == 50 { Ok(()) } else { Err(progress.to_string()) }
         })
         .await;
+    })
+    .await;
+    world.execute(project, Command::DeleteProject).await;
+    world.finish().await;
+}
+
+/// A socket whose client takes little at a time.
+async fn narrow_socket(address: SocketAddr, project: ProjectId) -> WebSocketStream<TcpStream> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(65_536).unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    let url = format!("ws://{address}/v1/projects/{project}/stream");
+    client_async(url, stream).await.unwrap().0
+}
+
+/// The next message about progress of a client that reads all.
+async fn next_progress(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) {
+    loop {
+        let message = socket.next().await.expect("who reads is not let go").unwrap();
+        let Message::Text(text) = message else { continue };
+        assert!(!text.starts_with("{\"type\":\"lagged\""), "who reads has not lagged");
+        if text.starts_with("{\"type\":\"progress\"") {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_whose_client_stops_reading_is_told_that_it_lagged_and_closed() {
+    let world = World::with_engine().await;
+    let project = a_project(&world, 1).await;
+    Served::during(&world, async |served| {
+        let mut slow = narrow_socket(served.api, project).await;
+        let url = format!("ws://{}/v1/projects/{project}/stream", served.api);
+        let (mut quick, _) = connect_async(url).await.unwrap();
+        until("both are there", LONG, async || match metric(served.metrics, "stv_api_streams").await {
+            2 => Ok(()),
+            open => Err(format!("{open} streams")),
+        })
+        .await;
+        // More than the sockets between them hold, and than the server keeps for who is behind.
+        let telling = async {
+            for _ in 0..60 {
+                for _ in 0..100 {
+                    let (task_id, message) = (TaskId(Uuid::now_v7()), "x".repeat(2_000));
+                    let report = Progress { task_id, progress: 1, message, eta_seconds: None };
+                    world.shared.bus.publish_progress(project, &report).await.unwrap();
+                }
+                for _ in 0..100 {
+                    next_progress(&mut quick).await;
+                }
+            }
+        };
+        tokio::time::timeout(LONG, telling).await.expect("the quick one is told everything");
+        let mut last = None;
+        let closed = loop {
+            match tokio::time::timeout(LONG, slow.next()).await.expect("the slow one is let go") {
+                Some(Ok(Message::Close(frame))) => break frame,
+                Some(Ok(Message::Text(text))) => last = Some(text),
+                Some(Ok(_)) => {}
+                ended => panic!("no close, but {ended:?} after {last:?}"),
+            }
+        };
+        assert_eq!(last.as_deref(), Some("{\"type\":\"lagged\"}"));
+        assert_eq!(closed.unwrap().code, CloseCode::Again);
     })
     .await;
     world.execute(project, Command::DeleteProject).await;

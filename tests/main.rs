@@ -17,6 +17,7 @@ mod external;
 mod facades;
 mod film;
 mod film_parts;
+mod generated_client;
 mod harness;
 mod history;
 mod interleaving;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use api::{Access, AuthConfig, Listeners, Tls};
 use axum::http::StatusCode;
 use domain::job::Kind;
+use futures::future::try_join_all;
 use infra::runtime::CancellationToken;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +15,10 @@ use tokio::net::TcpStream;
 use worker::providers::bench::Sleeping;
 
 use super::{SECRET, Server, token};
-use crate::harness::{LONG, World, until};
+use crate::harness::{LONG, Role, World, room_for, until};
+
+/// Connections that are being made at the same time.
+const CONNECTING: usize = 250;
 
 pub(super) fn any() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
@@ -212,40 +216,71 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn more_connections_than_there_is_room_for_wait_and_the_idle_ones_make_room() {
-    let world = World::new().await;
-    let listeners = Listeners::bind(any(), None).await.unwrap();
-    let address = listeners.api.local_addr().unwrap();
-    serve(&world, access(AuthConfig::default()), listeners, async {
-        let before = memory();
-        let connect =
-            async |_| tokio::time::timeout(Duration::from_millis(500), TcpStream::connect(address)).await;
-        let mut idle = Vec::new();
-        for round in 0..100 {
-            let connected = futures::future::join_all((0..50).map(|n| connect(round * 50 + n))).await;
-            idle.extend(connected.into_iter().filter_map(|stream| stream.ok()?.ok()));
+/// So many connections to an address that are open at the same time.
+async fn crowd(address: SocketAddr, count: usize, api: &Role) -> Vec<TcpStream> {
+    let mut open = Vec::new();
+    until("all connections are open", LONG, async || {
+        // Who says nothing is let go after a while.
+        open.retain(|stream: &TcpStream| stream.try_read(&mut [0]).is_err());
+        while open.len() < count {
+            let connecting = (0..CONNECTING.min(count - open.len())).map(|_| TcpStream::connect(address));
+            let connected = tokio::time::timeout(LONG, try_join_all(connecting)).await;
+            open.extend(connected.expect("the API accepts").unwrap());
         }
-        assert!(idle.len() > 4_096, "{}", idle.len());
-        let grown = memory().saturating_sub(before);
-        assert!(grown < 200 * 1024 * 1024, "{grown} bytes for {} connections", idle.len());
-        until("whoever has something to say is heard", LONG, async || {
-            let asked =
-                raw(address, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-            match tokio::time::timeout(Duration::from_secs(5), asked).await {
-                Ok(answer) if answer.starts_with("HTTP/1.1 200") => Ok(()),
-                other => Err(format!("{other:?}")),
-            }
-        })
-        .await;
+        let files = api.open_files();
+        if files >= count { Ok(()) } else { Err(format!("{files} open files")) }
     })
     .await;
+    open
+}
+
+/// Waits until the API has let go of a crowd.
+async fn is_alone(api: &Role) {
+    until("the connections are closed", LONG, async || match api.open_files() {
+        files if files < 200 => Ok(()),
+        files => Err(format!("{files} open files")),
+    })
+    .await;
+}
+
+const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_open_connections_leave_the_api_answering_and_its_memory_flat() {
+    let count = room_for(10_000, 1);
+    let world = World::new().await;
+    let (api, address) = Role::api(&world.servers, world.database_url(), None).await;
+    let mut used = Vec::new();
+    for _ in 0..3 {
+        let crowd = crowd(address, count, &api).await;
+        assert!(raw(address, HEALTH).await.starts_with("HTTP/1.1 200"));
+        used.push(api.memory() >> 20);
+        drop(crowd);
+        is_alone(&api).await;
+    }
+    println!("{count} connections, MiB: {used:?}");
+    let most = used.iter().max().unwrap();
+    assert!(*most < 100 + count as u64 / 16, "64 KiB for each and no more: {used:?} MiB");
+    assert!(used[2] < used[1] + used[1] / 4, "another crowd needs no memory of its own: {used:?} MiB");
+    api.stop().await;
     world.end().await;
 }
 
-/// Bytes of this process in memory.
-fn memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+#[tokio::test]
+async fn more_connections_than_there_are_files_wait_and_the_idle_ones_make_room() {
+    let world = World::new().await;
+    let (api, address) = Role::api(&world.servers, world.database_url(), Some(400)).await;
+    let mut idle = Vec::new();
+    for _ in 0..600 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    until("whoever has something to say is heard", LONG, async || {
+        match tokio::time::timeout(Duration::from_secs(5), raw(address, HEALTH)).await {
+            Ok(answer) if answer.starts_with("HTTP/1.1 200") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    api.stop().await;
+    world.end().await;
 }

@@ -1,6 +1,7 @@
 //! The program in processes of its own, to be killed, frozen and asked bad questions. They end with the test.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
-use super::{LONG, Own};
+use super::{LONG, Own, until};
 
 /// A role that has not found its servers by then has ended.
 const START: Duration = Duration::from_secs(10);
@@ -16,8 +17,13 @@ const START: Duration = Duration::from_secs(10);
 /// The program, with nothing of this shell's own settings. `setpriv` lets the kernel end it when the thread of the
 /// test ends, however that comes about.
 pub(crate) fn program() -> Command {
+    program_after(&[])
+}
+
+/// The program, started by another that takes these words.
+fn program_after(starter: &[&str]) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_storytovideo")]);
+    command.args(["--pdeathsig", "KILL", "--"]).args(starter).arg(env!("CARGO_BIN_EXE_storytovideo"));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("STORYTOVIDEO_") && text != "STORYTOVIDEO_CACHE_DIR" {
@@ -54,13 +60,40 @@ pub(crate) struct Role {
     database_url: String,
     nats_url: String,
     log: PathBuf,
+    /// Files that it may have open, if fewer than usual.
+    files: Option<u32>,
     child: Child,
     started: Instant,
 }
 
 impl Role {
+    /// An API, and its address.
+    pub(crate) async fn api(own: &Own, database_url: &str, files: Option<u32>) -> (Self, SocketAddr) {
+        let words = ["api", "--bind", "127.0.0.1:0"];
+        let mut api = Self::start_within(files, own, database_url, "api", 40, &words);
+        let address = until("the API says where it listens", LONG, async || {
+            api.keep_alive();
+            let said = api.log();
+            let address = said.lines().find_map(|line| line.split_once("listens on http://"));
+            address.map(|(_, address)| address.parse().unwrap()).ok_or(said)
+        });
+        let address = address.await;
+        (api, address)
+    }
+
     /// Starts the role that these words name, on a test's servers.
     pub(crate) fn start(
+        own: &Own,
+        database_url: &str,
+        name: &str,
+        lease_seconds: u32,
+        words: &[&str],
+    ) -> Self {
+        Self::start_within(None, own, database_url, name, lease_seconds, words)
+    }
+
+    fn start_within(
+        files: Option<u32>,
         own: &Own,
         database_url: &str,
         name: &str,
@@ -74,8 +107,8 @@ impl Role {
         let is_worker = words.first().is_some_and(|role| role == "worker");
         let nats_url = if is_worker { own.worker_nats_url() } else { own.nats_url().to_owned() };
         let database_url = database_url.to_owned();
-        let child = spawn(&words, &database_url, &nats_url, &log);
-        Self { words, database_url, nats_url, log, child, started: Instant::now() }
+        let child = spawn(&words, &database_url, &nats_url, &log, files);
+        Self { words, database_url, nats_url, log, files, child, started: Instant::now() }
     }
 
     /// A worker that sleeps in place of working, and notes what it does.
@@ -95,8 +128,16 @@ impl Role {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        kill_process(pid.expect("the role runs"), signal).unwrap();
+        kill_process(Pid::from_raw(self.pid().cast_signed()).unwrap(), signal).unwrap();
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id().expect("the role runs")
+    }
+
+    /// Files and sockets that it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 
     /// `kill -9`, and a new start.
@@ -117,7 +158,7 @@ impl Role {
     }
 
     fn start_again(&mut self) {
-        self.child = spawn(&self.words, &self.database_url, &self.nats_url, &self.log);
+        self.child = spawn(&self.words, &self.database_url, &self.nats_url, &self.log, self.files);
         self.started = Instant::now();
     }
 
@@ -137,8 +178,7 @@ impl Role {
 
     /// Bytes it has in memory.
     pub(crate) fn memory(&self) -> u64 {
-        let pid = self.child.id().expect("the role runs");
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
     }
@@ -175,9 +215,11 @@ pub(crate) fn notes(own: &Own) -> Vec<Note> {
     text.lines().map(note).collect()
 }
 
-fn spawn(words: &[String], database_url: &str, nats_url: &str, log: &Path) -> Child {
+fn spawn(words: &[String], database_url: &str, nats_url: &str, log: &Path, files: Option<u32>) -> Child {
     let log = || File::options().create(true).append(true).open(log).unwrap();
-    program()
+    let limit = files.map(|files| format!("--nofile={files}:{files}"));
+    let starter = limit.as_deref().map(|limit| ["prlimit", limit, "--"]);
+    program_after(starter.as_ref().map_or(&[], |words| words.as_slice()))
         .args(words)
         .env("STORYTOVIDEO_DATABASE_URL", database_url)
         .env("STORYTOVIDEO_NATS_URL", nats_url)

@@ -1,5 +1,6 @@
 //! Listens and serves, within limits: connections, time for a request's head, and time to end.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use infra::runtime::CancellationToken;
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
@@ -23,8 +26,13 @@ use crate::place::{Place, Placed};
 use crate::tls::Tls;
 use crate::{Api, ApiError, App, router};
 
-/// Connections at once; more wait to be accepted.
-pub(crate) const CONNECTIONS: usize = 4_096;
+/// Connections at once, if this process may have as many files open; more wait to be accepted.
+const CONNECTIONS: usize = 16_384;
+/// Files that are open beside connections: the database's, the bus's, and media that are read.
+const OTHER_FILES: u64 = 256;
+/// Connections that the system takes before we have accepted them, if it does not allow fewer. When these are too
+/// many it takes none, and a client tries again after a whole second.
+const BACKLOG: u32 = 4_096;
 /// Time for the head of a request, from the moment the connection waits for one.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Time for a client to take anything of what it is sent: a download, or a stream of events.
@@ -52,10 +60,10 @@ impl Listeners {
     /// Takes the addresses, or says which one cannot be had.
     pub async fn bind(api: SocketAddr, metrics: Option<SocketAddr>) -> Result<Self, ApiError> {
         let metrics = match metrics {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind(address)?),
             None => None,
         };
-        Ok(Self { api: bind(api).await?, metrics, tls: None, redirect: None })
+        Ok(Self { api: bind(api)?, metrics, tls: None, redirect: None })
     }
 
     /// Where plain HTTP is led to HTTPS.
@@ -66,15 +74,22 @@ impl Listeners {
     /// The product's surface speaks TLS; plain HTTP on `redirect` leads there.
     pub async fn encrypted(mut self, tls: Tls, redirect: Option<SocketAddr>) -> Result<Self, ApiError> {
         if let Some(address) = redirect {
-            self.redirect = Some(bind(address).await?);
+            self.redirect = Some(bind(address)?);
         }
         self.tls = Some(tls);
         Ok(self)
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, ApiError> {
-    TcpListener::bind(address).await.map_err(|source| ApiError::Listen { address, source })
+fn bind(address: SocketAddr) -> Result<TcpListener, ApiError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A server that is started again has its address at once.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| ApiError::Listen { address, source })
 }
 
 /// Serves until the shutdown; then open requests and streams are given a moment to end.
@@ -109,7 +124,7 @@ async fn accept(
     app: &Arc<App>,
     shutdown: &CancellationToken,
 ) -> Result<(), ApiError> {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Arc::new(Semaphore::new(room()));
     let mut connections = JoinSet::new();
     let mut failures = 0;
     while !shutdown.is_cancelled() {
@@ -138,8 +153,8 @@ async fn accept(
             Ok(None) => break,
             Err(error) if failures >= ACCEPT_FAILURES => return Err(ApiError::Accept(error)),
             Err(error) => {
-                // Often there are too many open files for a moment.
-                failures += 1;
+                // Of what is short now there is enough when connections have ended.
+                failures += u32::from(!is_shortage(&error));
                 tracing::warn!(%error, "a connection was not accepted");
                 let _ = tokio::time::timeout(Duration::from_millis(100), shutdown.cancelled()).await;
             }
@@ -152,11 +167,23 @@ async fn accept(
     Ok(())
 }
 
+/// Connections that there is room for.
+pub(crate) fn room() -> usize {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(CONNECTIONS).clamp(1, CONNECTIONS)
+}
+
+/// Whether the machine has no file or no memory for another connection.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|error| shortages.contains(&error))
+}
+
 /// The next connection, once there is room for one.
 async fn next(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> std::io::Result<Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)>> {
+) -> io::Result<Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)>> {
     let Ok(permit) = room.clone().acquire_owned().await else { return Ok(None) };
     let (stream, peer) = listener.accept().await?;
     Ok(Some((stream, peer, permit)))
@@ -178,10 +205,12 @@ async fn welcome(
     stream.set_write_timeout(Some(WRITE_PATIENCE));
     let stream = Placed::new(Box::pin(stream), place);
     let Some(tls) = tls else {
-        return converse(stream, Connection { peer, secure: false }, router, shutdown).await;
+        return Box::pin(converse(stream, Connection { peer, secure: false }, router, shutdown)).await;
     };
     match tokio::time::timeout(HEAD_PATIENCE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => converse(stream, Connection { peer, secure: true }, router, shutdown).await,
+        Ok(Ok(stream)) => {
+            Box::pin(converse(stream, Connection { peer, secure: true }, router, shutdown)).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "a connection could not be encrypted"),
         Err(_) => tracing::debug!("a connection was not encrypted in time"),
     }

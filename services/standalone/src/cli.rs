@@ -137,6 +137,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Listen to streams for the benchmark, in a process apart.
+    #[command(hide = true)]
+    BenchAudience,
     /// Print or check the hashes that show any alteration of the history.
     Audit {
         #[command(subcommand)]
@@ -406,6 +409,7 @@ async fn run(cli: Cli, config: &Config) -> Result<ExitCode, Failed> {
         Command::Up(args) => up::run(args, &globals, config).await.map(|()| ExitCode::SUCCESS),
         Command::Doctor { json } => examine(json, &globals.places()).await,
         Command::Bench { json } => bench::run(json, &globals).await.map(|()| ExitCode::SUCCESS),
+        Command::BenchAudience => bench::listen().await.map(|()| ExitCode::SUCCESS),
         Command::Keys(args) => keys::run(args, &globals).await.map(|()| ExitCode::SUCCESS),
         Command::Audit { command: AuditCommand::Head(log) } => audit::head(&log).await,
         Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(&args).await,

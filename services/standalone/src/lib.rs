@@ -7,6 +7,7 @@ pub mod bench;
 mod cli;
 mod client;
 mod config;
+mod descriptors;
 pub mod doctor;
 pub mod exit;
 mod external;

@@ -15,6 +15,7 @@ use worker::providers::bench::{Noted, Sleeping};
 
 use crate::cli::{Globals, Http, Servers, SleepingArgs, WorkerHome, say, say_to_stderr};
 use crate::config::Config;
+use crate::descriptors;
 use crate::exit::Failed;
 use crate::external::ExternalArgs;
 use crate::stack::{PROVIDER_TOOLS, Shared, builtin, builtin_slots};
@@ -37,6 +38,7 @@ pub(crate) async fn interrupted() {
 /// The API's listeners, or a clear word on why there are none.
 pub(crate) async fn listen(http: &Http) -> Result<Listeners, Failed> {
     let tls = http.reach.tls()?;
+    descriptors::raise_limit();
     let listeners = Listeners::bind(http.bind, http.metrics_bind).await;
     let listeners = listeners.map_err(|error| {
         Failed::Usage(format!("{error}; choose another address with --bind or --metrics-bind"))
@@ -97,12 +99,13 @@ pub(crate) async fn api(
 ) -> Result<(), Failed> {
     let access = http.access(config)?;
     let listeners = listen(http).await?;
+    let address = listeners.api.local_addr().map_err(Failed::because)?;
     let shared = connect(servers, "storytovideo-api", globals).await?;
     http.refuse_strangers(&access, &shared.pool).await?;
     let lifecycle = Lifecycle::default();
     lifecycle
         .spawn("api", api::run(listeners, http.limited(shared.api(access)), lifecycle.shutdown().clone()));
-    say_to_stderr(&format!("The API listens on {}://{}", http.reach.scheme(), http.bind));
+    say_to_stderr(&format!("The API listens on {}://{address}", http.reach.scheme()));
     until_the_end(lifecycle).await
 }
 

@@ -293,6 +293,11 @@ impl Stack {
         Ok(Self { shared, lifecycle, servers })
     }
 
+    /// The servers below the roles.
+    pub fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
     /// Ends the roles, then the servers.
     pub async fn stop(self) -> Result<(), Failed> {
         self.lifecycle.shutdown().cancel();

@@ -89,6 +89,12 @@ pub async fn copy_stream(pool: &PgPool, project: ProjectId, numbers: &[i32]) -> 
     Ok(copied.rows_affected())
 }
 
+/// The id of a project's copy with this number.
+pub fn copy_of(project: ProjectId, number: i32) -> ProjectId {
+    let rest = project.0.as_u128() & (u128::MAX >> 32);
+    ProjectId(Uuid::from_u128(u128::from(number.cast_unsigned()) << 96 | rest))
+}
+
 /// Empties the read tables and forgets how far they had come.
 pub async fn empty_read_tables(pool: &PgPool) -> Result<(), PostgresError> {
     sqlx::query("TRUNCATE projects, shots, tasks, takes, films")
@@ -100,5 +106,11 @@ pub async fn empty_read_tables(pool: &PgPool) -> Result<(), PostgresError> {
         .execute(pool)
         .await
         .map_err(PostgresError::during("forget a checkpoint"))?;
+    Ok(())
+}
+
+/// Lets PostgreSQL look at what the tables hold now, as it does by itself after a minute.
+pub async fn analyze(pool: &PgPool) -> Result<(), PostgresError> {
+    sqlx::query("ANALYZE").execute(pool).await.map_err(PostgresError::during("analyze the tables"))?;
     Ok(())
 }

@@ -77,7 +77,8 @@ function show(api) {
   const index = document.getElementById("index");
   const main = document.getElementById("operations");
   main.replaceChildren(element("h1", {}, `${api.info.title} ${api.info.version}`), element("p", {}, api.info.description ?? ""));
-  const groups = new Map();
+  const groups = new Map((api.tags ?? []).map((tag) => [tag.name, []]));
+  const about = new Map((api.tags ?? []).map((tag) => [tag.name, tag.description]));
   for (const [path, item] of Object.entries(api.paths)) {
     for (const method of METHODS.filter((name) => item[name])) {
       const tag = item[method].tags?.[0] ?? "others";
@@ -85,8 +86,9 @@ function show(api) {
     }
   }
   for (const [tag, operations] of groups) {
+    if (!operations.length) continue;
     index.append(element("h2", {}, tag));
-    main.append(element("h2", {}, tag));
+    main.append(element("h2", {}, tag), element("p", {}, about.get(tag) ?? ""));
     for (const [path, method, one] of operations) {
       index.append(element("a", { href: `#${one.operationId}` }, element("span", { class: `method ${method}` }, method), one.summary ?? path));
       main.append(operation(path, method, one));

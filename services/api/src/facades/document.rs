@@ -76,13 +76,17 @@ const AI_STORY: &[Route] = &[
 
 /// Adds every address of the façades, each under the tag of its own.
 pub(crate) fn describe(document: &mut Value) {
-    let Some(paths) = document["paths"].as_object_mut() else { return };
     let facades = [
         (Facade::Server, SERVER),
         (Facade::Gateway, GATEWAY),
         (Facade::Web, WEB),
         (Facade::AiStory, AI_STORY),
     ];
+    let section =
+        |facade: Facade| json!({ "name": facade.tag(), "description": "For clients of older systems" });
+    let sections = document["tags"].as_array_mut().into_iter();
+    sections.for_each(|tags| tags.extend(facades.iter().map(|(facade, _)| section(*facade))));
+    let Some(paths) = document["paths"].as_object_mut() else { return };
     for (facade, route) in
         facades.into_iter().flat_map(|(facade, routes)| routes.iter().map(move |route| (facade, route)))
     {

@@ -31,7 +31,7 @@ pub(super) struct Watch {
     task: TaskId,
     base: Base,
     form: Form,
-    updates: Receiver<Update>,
+    updates: Receiver<Arc<Update>>,
     shown: Value,
     /// Whether the task may have changed since it was read.
     is_old: bool,
@@ -89,17 +89,17 @@ impl Watch {
             if self.has_ended() {
                 return None;
             }
-            match self.updates.recv().await {
+            match self.updates.recv().await.as_deref() {
                 Ok(Update::Progress(text)) => {
-                    if let Some(task) = self.with_progress(&text) {
+                    if let Some(task) = self.with_progress(text) {
                         return Some(task);
                     }
                 }
-                Ok(Update::Event { text: Some(text), .. }) if !self.concerns(&text) => {}
+                Ok(Update::Event { text: Some(text), .. }) if !self.concerns(text) => {}
                 Ok(Update::Event { version, .. }) => {
                     self.is_old = true;
                     // Otherwise the next look at the head shows it.
-                    let _ = self.app.wait_until_read(self.project, version).await;
+                    let _ = self.app.wait_until_read(self.project, *version).await;
                 }
                 Ok(Update::Head { .. }) | Err(RecvError::Lagged(_)) => self.is_old = true,
                 Err(RecvError::Closed) => return None,

@@ -58,7 +58,7 @@ pub(super) struct Shown {
 pub(super) struct Feed {
     app: Arc<App>,
     project: ProjectId,
-    updates: Receiver<Update>,
+    updates: Receiver<Arc<Update>>,
     /// The version that the client has, once it has what is ready.
     sent: u64,
     /// Whether the log has more than was sent.
@@ -104,26 +104,29 @@ impl Feed {
             }
             let update = tokio::select! {
                 update = self.updates.recv() => update,
-                () = self.app.streams.shutdown().cancelled() => return Err(End::Shutdown),
                 () = self.seat.end().cancelled() => return Err(End::Barred),
             };
             match update {
-                Ok(update) => self.take(update),
+                Ok(update) => self.take(&update),
                 Err(RecvError::Lagged(_)) => return Err(End::Lagged),
+                // The hub ends when the server does.
                 Err(RecvError::Closed) => return Err(End::Shutdown),
             }
         }
     }
 
-    fn take(&mut self, update: Update) {
-        match update {
+    /// Texts are shared by all streams.
+    fn take(&mut self, update: &Update) {
+        match *update {
             Update::Event { version, .. } if version <= self.sent => {}
-            Update::Event { version, text: Some(text) } if version == self.sent + 1 => {
+            Update::Event { version, text: Some(ref text) } if version == self.sent + 1 => {
                 self.sent = version;
-                self.ready.push_back(Shown { version: Some(version), text });
+                self.ready.push_back(Shown { version: Some(version), text: text.clone() });
             }
             Update::Event { .. } => self.behind = true,
-            Update::Progress(text) => self.ready.push_back(Shown { version: None, text }),
+            Update::Progress(ref text) => {
+                self.ready.push_back(Shown { version: None, text: text.clone() });
+            }
             Update::Head { version, ping } => {
                 self.behind = version > self.sent;
                 if ping {

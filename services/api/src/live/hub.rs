@@ -34,7 +34,7 @@ const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 const PROGRESS_TASKS: usize = 1_024;
 
 /// Something that open streams may want to show.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Update {
     /// An event; without its text it is to be read from the log.
     Event { version: u64, text: Option<Utf8Bytes> },
@@ -49,7 +49,7 @@ pub(crate) enum Update {
 pub(crate) struct Streams {
     api: Api,
     shutdown: CancellationToken,
-    hubs: Mutex<HashMap<ProjectId, WeakSender<Update>>>,
+    hubs: Mutex<HashMap<ProjectId, WeakSender<Arc<Update>>>>,
     /// Hubs and streams that are open.
     running: TaskTracker,
     open: Arc<Open>,
@@ -108,7 +108,7 @@ impl Streams {
     }
 
     /// Whatever happens in a project from now on.
-    pub(crate) fn join(self: &Arc<Self>, project: ProjectId) -> Receiver<Update> {
+    pub(crate) fn join(self: &Arc<Self>, project: ProjectId) -> Receiver<Arc<Update>> {
         let mut hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(hub) = hubs.get(&project).and_then(WeakSender::upgrade) {
             return hub.subscribe();
@@ -124,7 +124,7 @@ impl Streams {
     }
 
     /// Forgets a hub that nobody listens to; answers whether it should end.
-    fn leave(&self, project: ProjectId, sender: &Sender<Update>) -> bool {
+    fn leave(&self, project: ProjectId, sender: &Sender<Arc<Update>>) -> bool {
         let mut hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
         let unused = sender.receiver_count() == 0;
         if unused {
@@ -137,7 +137,7 @@ impl Streams {
 struct Hub {
     streams: Arc<Streams>,
     project: ProjectId,
-    sender: Sender<Update>,
+    sender: Sender<Arc<Update>>,
     /// The highest version seen.
     head: u64,
     /// When each task's progress was last shown.
@@ -149,12 +149,20 @@ struct Hub {
 }
 
 impl Hub {
-    async fn run(mut self) {
+    /// With the server all its streams end, as they hear no more from here.
+    async fn run(self) {
+        let streams = self.streams.clone();
+        tokio::select! {
+            () = streams.shutdown.cancelled() => {}
+            () = self.listen() => {}
+        }
+    }
+
+    async fn listen(mut self) {
         let mut pings = pings();
         let mut live = self.subscribe().await;
         loop {
             tokio::select! {
-                () = self.streams.shutdown.cancelled() => return,
                 _ = pings.tick() => {
                     if self.streams.leave(self.project, &self.sender) {
                         return;
@@ -256,7 +264,7 @@ impl Hub {
 
     fn send(&self, update: Update) {
         // It fails only when nobody listens just now.
-        let _ = self.sender.send(update);
+        let _ = self.sender.send(Arc::new(update));
     }
 }
 

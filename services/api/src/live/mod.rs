@@ -17,4 +17,4 @@ pub(crate) mod socket;
 pub(crate) use hub::{Streams, Update};
 pub(crate) use percentages::mean;
 pub(crate) use seat::Seat;
-pub(crate) use socket::upgrade_required;
+pub(crate) use socket::{for_listeners, upgrade_required};

@@ -14,11 +14,11 @@ use crate::auth::Identity;
 use crate::crowd::{Enough, share_of};
 use crate::metrics::Counted;
 use crate::problem::Problem;
-use crate::serve::CONNECTIONS;
+use crate::serve;
 use crate::shares::Share;
 
-/// Streams at once: far fewer than connections, so that whoever asks for something else is heard.
-const STREAMS: u64 = CONNECTIONS as u64 / 4 * 3;
+/// Streams at once, if there is room for far more connections, so that whoever asks for something else is heard.
+const STREAMS: usize = 4_096;
 
 /// Held by each open stream, from when it is let in.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl App {
         let most = self.api.access.crowd().streams;
         let share = share_of(identity, &self.holders.streams, most).map_err(|Enough| too_many(most))?;
         let counted = self.metrics.stream();
-        if self.metrics.open_streams() > STREAMS {
+        if self.metrics.open_streams() > STREAMS.min(serve::room() / 4 * 3) as u64 {
             return Err(Problem::unavailable("too_many_streams", "too many live streams are open"));
         }
         let held = self.streams.hold(project, identity.clone());

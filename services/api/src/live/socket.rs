@@ -27,6 +27,8 @@ const SEND_PATIENCE: Duration = Duration::from_secs(20);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Clients have nothing to say here.
 const INCOMING_LIMIT: usize = 4_096;
+/// Bytes that each of them has to be read into; 128 KiB if we did not say.
+const READ_BUFFER: usize = 512;
 
 /// The stream starts with a snapshot, or with what the client has missed.
 #[utoipa::path(
@@ -49,8 +51,13 @@ pub(crate) async fn open(
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|_| upgrade_required())?;
     let seat = app.seat(&identity, project).await?;
-    let upgrade = upgrade.max_message_size(INCOMING_LIMIT).max_frame_size(INCOMING_LIMIT);
+    let upgrade = for_listeners(upgrade);
     Ok(upgrade.on_upgrade(move |socket| attend(app, project, base, parameters.after, seat, socket)))
+}
+
+/// Little room for what clients say, as they only listen.
+pub(crate) fn for_listeners(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade.max_message_size(INCOMING_LIMIT).max_frame_size(INCOMING_LIMIT).read_buffer_size(READ_BUFFER)
 }
 
 /// What is answered to whoever asks without upgrading.

@@ -44,6 +44,22 @@ const HEADERS: [(&str, &str); 9] = [
     ("Allow", "The methods that the address knows"),
 ];
 
+/// The sections of the document, in the order in which one wants to read them.
+const SECTIONS: [(&str, &str); 12] = [
+    ("projects", "Stories and what becomes of them"),
+    ("shots", "The pictures, clips and voices of a story"),
+    ("film", "Films, and their files"),
+    ("tasks", "Work that is waited for"),
+    ("live", "What happens, as it happens"),
+    ("history", "Every version that a project ever had"),
+    ("media", "The files that were made"),
+    ("webhooks", "Telling other systems"),
+    ("operations", "Workers, queues, and jobs that nobody could do"),
+    ("access", "Sessions and tickets"),
+    ("health", "Whether the server is well"),
+    ("documentation", "This document"),
+];
+
 /// Errors by status, each with its codes.
 type Errors = BTreeMap<u16, Vec<String>>;
 
@@ -59,6 +75,8 @@ pub(super) fn complete(mut document: Value) -> Value {
     });
     // While authentication is off nothing needs to be shown.
     document["security"] = json!([{}, { "bearer": [] }, { "apiKey": [] }]);
+    let section = |(name, words): &(&str, &str)| json!({ "name": name, "description": words });
+    document["tags"] = SECTIONS.iter().map(section).collect();
     name_the_inlined(&mut document);
     for (path, item) in members(&mut document["paths"]) {
         for (method, operation) in members(item) {
@@ -104,7 +122,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
         &Request { parameters: &parameters, body: operation.get("requestBody").is_some() },
     );
     parameters.push(json!({
-        "name": "X-Request-Id", "in": "header", "required": false, "schema": {},
+        "name": "X-Request-Id", "in": "header", "required": false, "schema": { "type": "string" },
         "description": "Comes back with the answer if it has 1 to 128 letters, digits, dots, dashes and underscores",
     }));
     operation["parameters"] = Value::Array(parameters);

@@ -1,7 +1,8 @@
 //! The OpenAPI document: what handlers say of themselves, completed by what is true of every route
-//! ([`complete`]), and the façades' addresses.
+//! ([`complete`]), and the façades' addresses, in words that generators of clients understand ([`generators`]).
 
 mod complete;
+mod generators;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ pub(crate) fn document() -> Bytes {
     let declared = serde_json::to_value(document).unwrap_or_default();
     let mut document = complete::complete(declared);
     facades::describe(&mut document);
+    generators::refine(&mut document);
     Bytes::from(document.to_string())
 }
 

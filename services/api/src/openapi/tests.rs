@@ -111,3 +111,15 @@ fn edits_say_that_they_honour_a_version_and_posts_a_key() {
         assert_eq!(has("Idempotency-Key"), operation["responses"]["409"]["content"]["application/problem+json"]["examples"]["idempotency_key_reused"].is_object(), "{route}");
     }
 }
+
+#[test]
+fn sections_are_told_in_the_order_of_reading_and_every_operation_is_in_one() {
+    let document = read();
+    let sections: Vec<&str> =
+        document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    assert_eq!(sections.first(), Some(&"projects"));
+    let used: BTreeSet<&str> =
+        operations(&document).map(|(_, operation)| operation["tags"][0].as_str().unwrap()).collect();
+    assert_eq!(used, sections.iter().copied().collect());
+    assert_eq!(used.len(), sections.len(), "a section is told once: {sections:?}");
+}

@@ -1,16 +1,24 @@
 //! `storytovideo bench`: what this machine does with the whole system, in numbers that can be compared. It
 //! starts what it needs on data folders of its own, and removes them.
 
+mod audience;
+mod bare;
+mod broadcast;
 mod idle;
 mod inserts;
 mod latency;
 mod load;
 mod makespan;
+mod process;
+mod reads;
 mod replay;
 mod report;
+mod server;
 mod statistics;
 mod steps;
 mod story;
+mod streams;
+mod surface;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -23,11 +31,12 @@ use tempfile::TempDir;
 use worker::providers::bench::Sleeping;
 
 use crate::cli::{Globals, say, say_to_stderr};
+use crate::descriptors;
 use crate::exit::Failed;
 use crate::roles::interrupted;
 use crate::stack::{Servers, Shared, Stack, Surroundings};
 use crate::tools::Places;
-use report::Report;
+use report::{Measured, Report};
 
 /// What a person waits for at most in one part, before the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,6 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Measures everything and tells it: a table for people, or one line of JSON.
 pub(crate) async fn run(json: bool, globals: &Globals) -> Result<(), Failed> {
     refuse_external_servers()?;
+    descriptors::raise_limit();
     let folder = bench_folder()?;
     let log = LogTo::File(folder.path().join("bench.log"));
     init_logging(&log, globals.log.as_deref()).map_err(Failed::because)?;
@@ -44,6 +54,11 @@ pub(crate) async fn run(json: bool, globals: &Globals) -> Result<(), Failed> {
     };
     say(&if json { serde_json::to_string(&report).map_err(Failed::because)? } else { report.to_table() });
     Ok(())
+}
+
+/// The clients of one part, in the process that it starts for them.
+pub(crate) async fn listen() -> Result<(), Failed> {
+    audience::listen().await
 }
 
 /// It fills and empties tables, so it never touches a database that somebody else may use.
@@ -87,8 +102,11 @@ async fn measure(folder: &Path) -> Result<Report, Failed> {
     let stack = start(&folder.join("steps"), Sleeping::default(), &Kind::ALL).await?;
     let steps = steps::measure(&stack.shared).await?;
     let replay = replay::measure(stack).await?;
+
+    let stack = start(&folder.join("surface"), Sleeping::default(), &Kind::ALL).await?;
+    let surface = surface::measure(stack, folder).await?;
     let idle = idle::measure(&folder.join("idle")).await?;
-    Ok(Report::new(rates, load, latency, makespan, steps, replay, idle))
+    Ok(Report::of(Measured { rates, load, latency, makespan, steps, replay, surface, idle }))
 }
 
 async fn start_servers(data: &Path) -> Result<Servers, Failed> {

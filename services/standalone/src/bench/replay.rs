@@ -28,7 +28,7 @@ pub(super) struct Replay {
 /// ours.
 pub(super) async fn measure(stack: Stack) -> Result<Replay, Failed> {
     progress("Making a log of 200,000 events");
-    let finished = finished_project(&stack.shared).await?;
+    let finished = story::finished(&stack.shared, story::SHOTS).await?;
     stack.lifecycle.shutdown().cancel();
     stack.lifecycle.ended(super::PATIENCE).await.map_err(Failed::because)?;
     fill(&stack.shared, finished).await?;
@@ -36,14 +36,6 @@ pub(super) async fn measure(stack: Stack) -> Result<Replay, Failed> {
     let replayed = replay(&stack.shared).await;
     stack.stop().await?;
     replayed
-}
-
-async fn finished_project(shared: &Shared) -> Result<ProjectId, Failed> {
-    let project = story::new_project();
-    let mut live = shared.bus.watch(project).await.map_err(Failed::because)?;
-    story::start(shared, project).await?;
-    super::in_time("a project", story::until(&mut live, "FilmRendered")).await?;
-    Ok(project)
 }
 
 async fn fill(shared: &Shared, project: ProjectId) -> Result<(), Failed> {
@@ -58,7 +50,8 @@ async fn fill(shared: &Shared, project: ProjectId) -> Result<(), Failed> {
     Ok(())
 }
 
-async fn replay(shared: &Shared) -> Result<Replay, Failed> {
+/// Makes the read tables anew; no engine may be at work.
+pub(super) async fn replay(shared: &Shared) -> Result<Replay, Failed> {
     let fence = take_the_lead(shared).await?;
     bench::empty_read_tables(&shared.pool).await.map_err(Failed::because)?;
     let mut projector = Projector::new(shared.pool.clone(), fence);

@@ -5,14 +5,30 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::broadcast;
 use super::idle::Idle;
 use super::inserts::{CLIENTS, Rates};
 use super::latency::Latency;
 use super::load::{EVENTS, Load};
 use super::makespan::IDEAL_MILLIS;
+use super::reads;
 use super::replay::Replay;
 use super::statistics::Percentiles;
 use super::steps::Throughput;
+use super::streams;
+use super::surface::Surface;
+
+/// What every part came to.
+pub(super) struct Measured {
+    pub(super) rates: Rates,
+    pub(super) load: Load,
+    pub(super) latency: Latency,
+    pub(super) makespan: Percentiles,
+    pub(super) steps: Throughput,
+    pub(super) replay: Replay,
+    pub(super) surface: Surface,
+    pub(super) idle: Idle,
+}
 
 /// Everything, under the names that others read.
 #[derive(Debug, Serialize)]
@@ -26,6 +42,9 @@ pub(super) struct Report {
     steps: Steps,
     replay: Replayed,
     load: Load,
+    reads: Reads,
+    broadcast: Broadcast,
+    streams: Streams,
     idle: AtRest,
 }
 
@@ -52,6 +71,33 @@ struct Replayed {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Reads {
+    projects: i32,
+    detail_per_second: f64,
+    list_per_second: f64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Broadcast {
+    clients: usize,
+    p50_ms: f64,
+    p99_ms: f64,
+    bare_p50_ms: f64,
+    bare_p99_ms: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Streams {
+    open: usize,
+    #[serde(rename = "oneProjectMiB")]
+    one_project_mib: f64,
+    #[serde(rename = "ownProjectsMiB")]
+    own_projects_mib: f64,
+}
+
+#[derive(Debug, Serialize)]
 struct AtRest {
     #[serde(rename = "cpuPercent")]
     cpu_percent: f64,
@@ -73,15 +119,9 @@ struct Target {
 }
 
 impl Report {
-    pub(super) fn new(
-        rates: Rates,
-        load: Load,
-        latency: Latency,
-        makespan: Percentiles,
-        steps: Throughput,
-        replay: Replay,
-        idle: Idle,
-    ) -> Self {
+    pub(super) fn of(measured: Measured) -> Self {
+        let Measured { rates, load, latency, makespan, steps, replay, surface, idle } = measured;
+        let Surface { broadcast, streams, reads } = surface;
         Self {
             insert_per_second: rates.inserts,
             commands_per_second: rates.commands,
@@ -91,6 +131,23 @@ impl Report {
             steps: Steps { projects_per_second: steps.projects, steps_per_second: steps.steps },
             replay: Replayed { events: replay.events, events_per_second: replay.per_second },
             load,
+            reads: Reads {
+                projects: reads::PROJECTS,
+                detail_per_second: reads.detail,
+                list_per_second: reads.list,
+            },
+            broadcast: Broadcast {
+                clients: broadcast::CLIENTS,
+                p50_ms: broadcast.live.p50,
+                p99_ms: broadcast.live.p99,
+                bare_p50_ms: broadcast.bare.p50,
+                bare_p99_ms: broadcast.bare.p99,
+            },
+            streams: Streams {
+                open: streams::OPEN,
+                one_project_mib: streams.one_project,
+                own_projects_mib: streams.own_projects,
+            },
             idle: AtRest { cpu_percent: idle.cpu_percent, rss_mib: idle.rss_mib },
         }
     }
@@ -112,6 +169,8 @@ impl Report {
         let mut lines = self.rates();
         lines.extend(self.times());
         lines.extend(self.amounts());
+        lines.extend(self.surface());
+        lines.extend(self.rest());
         lines
     }
 
@@ -149,7 +208,7 @@ impl Report {
 
     fn amounts(&self) -> Vec<Line> {
         let line = |what: &str, measured, target| Line { what: what.to_owned(), measured, target };
-        let (steps, replay, idle) = (&self.steps, &self.replay, &self.idle);
+        let (steps, replay) = (&self.steps, &self.replay);
         let of = |events: u64| self.load.get(&events).copied().unwrap_or(0.0);
         let (shortest, longest) = (of(EVENTS[0]), of(EVENTS[3]));
         let load: Vec<String> = EVENTS.iter().map(|events| format!("{:.1}", of(*events))).collect();
@@ -169,6 +228,47 @@ impl Report {
                 format!("{} ms", load.join(", ")),
                 Some(Target { words: "last within 3 times first", reached: longest <= 3.0 * shortest }),
             ),
+        ]
+    }
+
+    /// What clients see of the API.
+    fn surface(&self) -> Vec<Line> {
+        let (reads, broadcast, streams) = (&self.reads, &self.broadcast, &self.streams);
+        let line = |what: String, measured, target| Line { what, measured, target };
+        let read = |what: &str, rate: f64| {
+            let what = format!("{what}, {} projects", reads.projects);
+            line(what, format!("{rate:.0} requests/s"), None)
+        };
+        let weighed = |what: &str, mib: f64| {
+            let target = Target { words: "under 100 MiB", reached: mib < 100.0 };
+            line(format!("{} streams {what}", streams.open), format!("{mib:.0} MiB"), Some(target))
+        };
+        let times = |p50: f64, p99: f64| format!("{p50:.2} and {p99:.2} ms");
+        let reached = broadcast.p50_ms <= 2.0 * broadcast.bare_p50_ms
+            && broadcast.p99_ms <= 2.0 * broadcast.bare_p99_ms;
+        vec![
+            read("a project of 10 shots", reads.detail_per_second),
+            read("a page of 50", reads.list_per_second),
+            line(
+                format!("event to {} clients, p50 and p99", broadcast.clients),
+                times(broadcast.p50_ms, broadcast.p99_ms),
+                Some(Target { words: "at most 2 times bare", reached }),
+            ),
+            line(
+                "the same by a bare broadcast".to_owned(),
+                times(broadcast.bare_p50_ms, broadcast.bare_p99_ms),
+                None,
+            ),
+            weighed("of one project, memory", streams.one_project_mib),
+            weighed("of a project each, memory", streams.own_projects_mib),
+        ]
+    }
+
+    /// `up`, when nobody asks anything of it.
+    fn rest(&self) -> Vec<Line> {
+        let idle = &self.idle;
+        let line = |what: &str, measured, target| Line { what: what.to_owned(), measured, target };
+        vec![
             line(
                 "`up` at rest, processor",
                 format!("{:.1} % of a core", idle.cpu_percent),

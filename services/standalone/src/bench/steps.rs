@@ -38,7 +38,7 @@ async fn round_of_projects(shared: &Shared) -> Result<f64, Failed> {
     let live = try_join_all(watches).await.map_err(Failed::because)?;
     let started = Instant::now();
     let films = projects.iter().zip(live).map(|(project, mut live)| async move {
-        story::start(shared, *project).await?;
+        story::start(shared, *project, story::SHOTS).await?;
         story::until(&mut live, "FilmRendered").await
     });
     try_join_all(films).await?;

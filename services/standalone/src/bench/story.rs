@@ -8,6 +8,7 @@ use infra::nats::{LiveMessage, LiveSubscription};
 use infra::runtime::Clock;
 use uuid::Uuid;
 
+use super::in_time;
 use crate::exit::Failed;
 use crate::stack::Shared;
 
@@ -68,11 +69,20 @@ pub(super) async fn execute(shared: &Shared, project: ProjectId, command: Comman
     executed.map(drop).map_err(Failed::because)
 }
 
-/// Starts a project as the API does, and wakes the readers of the log.
-pub(super) async fn start(shared: &Shared, project: ProjectId) -> Result<(), Failed> {
-    execute(shared, project, create(project, Some(SHOTS))).await?;
+/// Starts a project of so many shots as the API does, and wakes the readers of the log.
+pub(super) async fn start(shared: &Shared, project: ProjectId, shots: u32) -> Result<(), Failed> {
+    execute(shared, project, create(project, Some(shots))).await?;
     shared.bus.wake().await;
     Ok(())
+}
+
+/// A project of so many shots with everything made, by a system at work.
+pub(super) async fn finished(shared: &Shared, shots: u32) -> Result<ProjectId, Failed> {
+    let project = new_project();
+    let mut live = shared.bus.watch(project).await.map_err(Failed::because)?;
+    start(shared, project, shots).await?;
+    in_time("a project", until(&mut live, "FilmRendered")).await?;
+    Ok(project)
 }
 
 /// Waits until an event of this type comes by.

@@ -14,13 +14,11 @@ use crate::App;
 use crate::auth::Identity;
 use crate::extract::{Base, Path};
 use crate::facades::watch::{Form, Watch};
-use crate::live::upgrade_required;
+use crate::live::{for_listeners, upgrade_required};
 use crate::problem::Problem;
 
 /// Time for a client to take one message.
 const SEND_PATIENCE: Duration = Duration::from_secs(20);
-/// Clients have nothing to say here.
-const INCOMING_LIMIT: usize = 4_096;
 
 pub(super) async fn open(
     State(app): State<Arc<App>>,
@@ -32,8 +30,7 @@ pub(super) async fn open(
     app.task_row(task).await?;
     let upgrade = upgrade.map_err(|_| upgrade_required())?;
     let watch = Watch::start(app, &identity, task, (base, Form::Server)).await?;
-    let upgrade = upgrade.max_message_size(INCOMING_LIMIT).max_frame_size(INCOMING_LIMIT);
-    Ok(upgrade.on_upgrade(move |socket| attend(watch, socket)))
+    Ok(for_listeners(upgrade).on_upgrade(move |socket| attend(watch, socket)))
 }
 
 async fn attend(mut watch: Watch, mut socket: WebSocket) {
