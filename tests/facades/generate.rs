@@ -81,9 +81,11 @@ async fn a_project_of_ours_is_worked_on_itself() {
     let clip = json!({ "projectId": project, "type": "generate_video", "parameters": { "shot": { "shotId": shot } } });
     let clip = finished(&http, &asked(&http, clip).await).await;
     assert_eq!((&clip["projectId"], &clip["shotId"]), (&json!(project), shot));
-    let film =
-        json!({ "projectId": project, "type": "generate_video", "parameters": { "video": { "fps": 12 } } });
+    let video = json!({ "fps": 12, "resolution": "640x360", "format": "webm" });
+    let film = json!({ "projectId": project, "type": "generate_video", "parameters": { "video": video } });
     let film = finished(&http, &asked(&http, film).await).await;
+    let asked_for = &film["parameters"]["video"];
+    assert_eq!((&asked_for["resolution"], &asked_for["format"]), (&json!("640x360"), &json!("webm")));
     assert_eq!((&film["projectId"], &film["result"]["task_video"]["fps"]), (&json!(project), &json!("12")));
     let unknown = json!({ "shot": { "shotId": Uuid::now_v7(), "prompt": "A whale" } });
     let unknown = json!({ "projectId": project, "type": "generate_shot", "parameters": unknown });

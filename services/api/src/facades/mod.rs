@@ -7,6 +7,7 @@ mod edit;
 mod fields;
 mod gateway;
 mod mock_shots;
+mod render;
 mod server;
 mod watch;
 mod web;

@@ -18,6 +18,7 @@ use crate::caller::Caller;
 use crate::execute::Wanted;
 use crate::facades::edit::transition_named;
 use crate::facades::fields::Fields;
+use crate::facades::render::film_parameters;
 use crate::problem::Problem;
 
 const TYPES: &str = "generate_storyboard, generate_shot, generate_audio, generate_video";
@@ -84,10 +85,8 @@ impl Said {
     fn parameters(&self, kind: Kind) -> Result<Parameters, Problem> {
         match kind {
             Kind::Tts => voice(&self.tts),
-            Kind::Video | Kind::Film => {
-                Ok(Parameters { fps: self.video.count("fps")?, ..Parameters::default() })
-            }
-            Kind::Image | Kind::Storyboard => Ok(Parameters::default()),
+            Kind::Video => Ok(Parameters { fps: self.video.count("fps")?, ..Parameters::default() }),
+            Kind::Image | Kind::Storyboard | Kind::Film => Ok(Parameters::default()),
         }
     }
 
@@ -131,6 +130,7 @@ impl Call<'_> {
                 None => self.make_new(said, kind, (known, parameters)).await,
             },
             None if kind == Kind::Video => {
+                let parameters = film_parameters(&said.video)?;
                 let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
                 let film = Command::RenderFilm { parameters };
                 let executed = self.app.execute(&self.caller, known.id, film, self.fields.digest).await?;

@@ -7,7 +7,7 @@ use axum::extract::State;
 use domain::ids::{ProjectId, ShotId, TaskId};
 use domain::job::Kind;
 use domain::project::{Command, CreateProject, Generate, Only, Parameters, ProjectPatch, ShotPatch};
-use domain::settings::{FrameSize, Settings};
+use domain::settings::Settings;
 use infra::postgres::views::tasks::{self, TaskRow};
 use serde_json::json;
 
@@ -20,6 +20,7 @@ use crate::execute::Wanted;
 use crate::extract::{Base, Path};
 use crate::facades::edit::{NO_DIGEST, transition_named};
 use crate::facades::fields::Fields;
+use crate::facades::render::film_parameters;
 use crate::problem::Problem;
 
 /// Shots of a project whose client does not say.
@@ -136,16 +137,15 @@ pub(super) async fn video(
     fields: Fields,
 ) -> Answer {
     app.project_row(id).await?;
-    let fps = fields.count("fps")?;
     let task = match fields.text(&["shotId"]) {
         Some(shot) => {
             let unknown = |_| Problem::not_found("shot_not_found", "there is no such shot");
             let row = app.shot_row_of(id, shot.parse().map_err(unknown)?).await?;
-            let parameters = Parameters { fps, ..Parameters::default() };
+            let parameters = Parameters { fps: fields.count("fps")?, ..Parameters::default() };
             app.generate_take(&caller, &row, Kind::Video, parameters, fields.digest).await?
         }
         None => {
-            let parameters = film_parameters(&fields, fps)?;
+            let parameters = film_parameters(&fields)?;
             let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
             let film = Command::RenderFilm { parameters };
             let executed = app.execute(&caller, id, film, fields.digest).await?;
@@ -154,27 +154,6 @@ pub(super) async fn video(
     };
     let shot = fields.text(&["shotId"]).unwrap_or_default();
     Ok(Json(json!({ "message": "the video is made", "project_id": id, "shot_id": shot, "task_id": task })))
-}
-
-/// What the film is to be like; what is not given is the project's own.
-fn film_parameters(fields: &Fields, fps: Option<u32>) -> Result<Parameters, Problem> {
-    let invalid = |field: &str, words: &str| Problem::bad_request("invalid", format!("{field}: {words}"));
-    let resolution = fields.text(&["resolution"]).map(|text| frame_size(&text)).transpose();
-    let format = fields.text(&["format"]).map(|text| text.trim().to_lowercase().parse()).transpose();
-    Ok(Parameters {
-        fps,
-        resolution: resolution.map_err(|words| invalid("resolution", &words))?,
-        format: format.map_err(|words: String| invalid("format", &words))?,
-        ..Parameters::default()
-    })
-}
-
-/// Those clients write `1920x1080`, `1920 * 1080`, `1080P` and `1080`.
-fn frame_size(text: &str) -> Result<FrameSize, String> {
-    let spaceless: String = text.to_lowercase().split_whitespace().collect();
-    let text = spaceless.replace(['*', '×'], "x");
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number { format!("{text}p").parse() } else { text.parse() }
 }
 
 pub(super) async fn tts(
@@ -198,23 +177,4 @@ pub(super) async fn tts(
     let executed = app.execute(&caller, id, Command::Generate(wanted), fields.digest).await?;
     let task = app.batch_of(&executed).await?;
     Ok(Json(json!({ "task_id": task, "message": "the voices are made", "project_id": id })))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_resolution_is_read_as_those_clients_write_it() {
-        for (text, read) in [
-            ("1920x1080", "1920x1080"),
-            ("1080p", "1080p"),
-            ("720 * 1280", "720x1280"),
-            ("480P", "480p"),
-            ("720", "720p"),
-        ] {
-            assert_eq!(frame_size(text).map(|size| size.to_string()), Ok(read.to_owned()), "{text}");
-        }
-        assert!(frame_size("big").is_err() && frame_size("1920x").is_err());
-    }
 }
