@@ -280,7 +280,7 @@ async fn an_idempotency_key_counts_for_a_day_and_is_another_request_after_that()
 }
 
 #[tokio::test]
-async fn whoever_leads_forgets_commands_that_count_no_more() {
+async fn whoever_leads_forgets_commands_and_reports_that_count_no_more() {
     let world = World::new().await;
     let recorded = |count: u32, age: &str| {
         format!(
@@ -289,15 +289,21 @@ async fn whoever_leads_forgets_commands_that_count_no_more() {
              FROM generate_series(1, {count})"
         )
     };
-    for sql in [recorded(2_500, "25 hours"), recorded(10, "23 hours")] {
+    let reported = |days: u32| {
+        format!(
+            "INSERT INTO external_reports (task_id, signature, recorded_at) \
+             VALUES (gen_random_uuid(), '\\x00', clock_timestamp() - interval '{days} days')"
+        )
+    };
+    for sql in [recorded(2_500, "25 hours"), recorded(10, "23 hours"), reported(31), reported(29)] {
         sqlx::query(&sql).execute(world.pool()).await.unwrap();
     }
     world.start_engine();
     until("the old ones are gone", LONG, async || {
-        let left = sqlx::query_scalar("SELECT count(*) FROM command_log").fetch_one(world.pool()).await;
-        match left.unwrap() {
-            10_i64 => Ok(()),
-            left => Err(format!("{left} are left")),
+        let left = "SELECT (SELECT count(*) FROM command_log), (SELECT count(*) FROM external_reports)";
+        match sqlx::query_as(left).fetch_one(world.pool()).await.unwrap() {
+            (10_i64, 1_i64) => Ok(()),
+            left => Err(format!("{left:?} are left")),
         }
     })
     .await;

@@ -442,10 +442,13 @@ pub struct MadeWith {
 }
 
 impl MadeWith {
-    /// The same with its words cut to a length that an event can bear: whoever reports is not trusted.
+    /// The same with its words cut to a length that an event can bear, and without a price that is none: whoever
+    /// reports is not trusted.
     pub fn bounded(&self) -> Self {
         let model = self.model.as_deref().map(|model| reported(model, 200));
-        Self { provider: reported(&self.provider, 64), model, ..self.clone() }
+        let degraded = self.degraded.as_deref().map(|reason| reported(reason, 500));
+        let cost = self.cost.filter(|cost| cost.is_finite() && *cost >= 0.0);
+        Self { provider: reported(&self.provider, 64), model, degraded, cost, ..self.clone() }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use infra::postgres::command_log;
 use infra::postgres::leadership::Fence;
+use infra::postgres::{command_log, reports};
 use infra::runtime::CancellationToken;
 
 use crate::{Engine, EngineError, pause};
@@ -18,7 +18,7 @@ const BREATH: Duration = Duration::from_millis(100);
 pub(crate) async fn run(engine: &Engine, fence: Fence, stop: &CancellationToken) {
     while !stop.is_cancelled() {
         if let Err(error) = sweep(engine, fence, stop).await {
-            tracing::warn!(%error, "old commands are left for the next time");
+            tracing::warn!(%error, "old commands and reports are left for the next time");
         }
         pause(SWEEP_EVERY, stop).await;
     }
@@ -26,6 +26,9 @@ pub(crate) async fn run(engine: &Engine, fence: Fence, stop: &CancellationToken)
 
 async fn sweep(engine: &Engine, fence: Fence, stop: &CancellationToken) -> Result<(), EngineError> {
     while command_log::sweep(&engine.pool, BATCH, &fence).await? >= u64::from(BATCH) && !stop.is_cancelled() {
+        pause(BREATH, stop).await;
+    }
+    while reports::sweep(&engine.pool, BATCH, &fence).await? >= u64::from(BATCH) && !stop.is_cancelled() {
         pause(BREATH, stop).await;
     }
     Ok(())

@@ -122,6 +122,17 @@ fn a_reported_failure_is_cut_to_what_an_event_can_bear() {
 }
 
 #[test]
+fn a_reported_price_is_one_and_a_reason_is_short() {
+    let told =
+        |cost| MadeWith { cost: Some(cost), degraded: Some("x".repeat(100_000)), ..MadeWith::default() };
+    assert_eq!(told(0.25).bounded().cost, Some(0.25));
+    for cost in [-1.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(told(cost).bounded().cost, None, "{cost}");
+    }
+    assert_eq!(told(0.0).bounded().degraded.map(|reason| reason.len()), Some(500));
+}
+
+#[test]
 fn what_a_worker_says_is_kept_without_what_no_table_can_hold() {
     let (mut told, picture) = one_shot();
     told.start(picture, claim(1));
