@@ -192,7 +192,8 @@ pub struct Settings {
     pub on_missing: OnMissing,
     /// Keep the story's own words as narration, whatever the storyboard provider would rather say.
     pub verbatim_narration: bool,
-    /// Upper limit of spending, in the currency of the providers' prices.
+    /// Upper limit of spending, in the currency of the providers' prices. It is kept and told; no work is refused
+    /// for it yet.
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub budget: Option<f64>,
     /// Seed of everything random; chosen at creation when absent.

@@ -63,7 +63,7 @@ pub(crate) struct ProjectSummary {
     #[schema(pattern = "^(created|storyboard|generating|ready|failed)$")]
     status: String,
     progress: Progress,
-    /// What it has cost so far; the built-in providers cost nothing.
+    /// Always 0 yet: the built-in providers cost nothing, and what others cost is told by their takes alone.
     cost: f64,
     /// The user's own music; the film has it while `settings.music` is `own`.
     #[serde(skip_serializing_if = "Option::is_none")]
