@@ -9,10 +9,13 @@ mod web;
 
 use axum::http::StatusCode;
 use domain::job::Kind;
+use futures::StreamExt;
 use serde_json::Value;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
 use worker::providers::bench::Noted;
 
-use crate::harness::{Http, LONG, World, until};
+use crate::harness::{Http, LONG, Served, World, until};
 
 /// A system with every role at work, as those clients see it.
 async fn at_work() -> (World, Http) {
@@ -20,6 +23,24 @@ async fn at_work() -> (World, Http) {
     world.start_worker("all", Noted::default(), &Kind::ALL);
     let http = Http::of(&world);
     (world, http)
+}
+
+/// What a task says until its socket closes.
+async fn watched(world: &World, path: &str) -> Vec<Value> {
+    Served::during(world, async |served| {
+        let (mut socket, _) = connect_async(format!("ws://{}{path}", served.api)).await.unwrap();
+        let mut seen = Vec::new();
+        let watching = async {
+            while let Some(Ok(message)) = socket.next().await {
+                if let Message::Text(text) = message {
+                    seen.push(serde_json::from_str::<Value>(&text).unwrap());
+                }
+            }
+        };
+        tokio::time::timeout(LONG, watching).await.expect("the socket closes");
+        seen
+    })
+    .await
 }
 
 impl Http {

@@ -5,15 +5,12 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use domain::job::{Failure, Kind, Spec};
-use futures::StreamExt;
 use serde_json::{Value, json};
-use tokio_tungstenite::connect_async;
-use tokio_tungstenite::tungstenite::Message;
 use tower::ServiceExt;
 use worker::providers::{JobContext, Made, Provider};
 
-use super::{at_work, finish, keys, leads_somewhere};
-use crate::harness::{LONG, Served, World, until};
+use super::{at_work, finish, keys, leads_somewhere, watched};
+use crate::harness::{LONG, World, until};
 
 /// A client that says JSON with every request, whether it has a body or not.
 struct Client {
@@ -49,24 +46,6 @@ impl Client {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is a text"))
-}
-
-/// What a task says until its socket closes.
-async fn watched(world: &World, path: &str) -> Vec<Value> {
-    Served::during(world, async |served| {
-        let (mut socket, _) = connect_async(format!("ws://{}{path}", served.api)).await.unwrap();
-        let mut seen = Vec::new();
-        let watching = async {
-            while let Some(Ok(message)) = socket.next().await {
-                if let Message::Text(text) = message {
-                    seen.push(serde_json::from_str::<Value>(&text).unwrap());
-                }
-            }
-        };
-        tokio::time::timeout(LONG, watching).await.expect("the socket closes");
-        seen
-    })
-    .await
 }
 
 /// What a task of the StoryToVideo server always has.

@@ -7,7 +7,7 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use super::{at_work, finish, keys, leads_somewhere};
+use super::{at_work, finish, keys, leads_somewhere, watched};
 use crate::harness::{Http, LONG, Served, World};
 
 /// What a project has.
@@ -259,21 +259,8 @@ async fn a_watched_task_is_shown_at_once_and_until_it_has_ended() {
     let (world, http) = at_work().await;
     let (path, created) = create(&http).await;
     let project = created["project_id"].as_str().unwrap();
-    let seen = Served::during(&world, async |served| {
-        let task = created["shot_task_ids"][0].as_str().unwrap();
-        let (mut socket, _) = connect_async(format!("ws://{}/tasks/{task}/wss", served.api)).await.unwrap();
-        let mut seen = Vec::new();
-        let watching = async {
-            while let Some(Ok(message)) = socket.next().await {
-                if let Message::Text(text) = message {
-                    seen.push(serde_json::from_str::<Value>(&text).unwrap());
-                }
-            }
-        };
-        tokio::time::timeout(LONG, watching).await.expect("the socket closes");
-        seen
-    })
-    .await;
+    let task = created["shot_task_ids"][0].as_str().unwrap();
+    let seen = watched(&world, &format!("/tasks/{task}/wss")).await;
     let last = seen.last().unwrap();
     assert_eq!((&last["status"], &last["projectId"]), (&json!("finished"), &json!(project)));
     let path_of_task = format!("/v1/api/tasks/{}", last["id"].as_str().unwrap());

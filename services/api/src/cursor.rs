@@ -5,6 +5,9 @@ use uuid::Uuid;
 
 use crate::problem::Problem;
 
+/// After which item of a list in the order of time: its time and its id.
+pub(crate) type Place = (DateTime<Utc>, Uuid);
+
 /// The place after an item that was created at `at`.
 pub(crate) fn encode(at: DateTime<Utc>, id: Uuid) -> String {
     let mut bytes = [0; 24];
@@ -14,7 +17,7 @@ pub(crate) fn encode(at: DateTime<Utc>, id: Uuid) -> String {
 }
 
 /// Reads a place back. Whatever we did not write is a bad request.
-pub(crate) fn decode(cursor: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
+pub(crate) fn decode(cursor: &str) -> Result<Place, Problem> {
     let mut bytes = [0; 24];
     hex::decode_to_slice(cursor, &mut bytes).map_err(|_| invalid())?;
     let (at, id) = bytes.split_at(8);

@@ -11,12 +11,14 @@ use bytes::{Bytes, BytesMut};
 use domain::asset::AssetKey;
 use futures::StreamExt;
 use infra::runtime::Clock;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::auth::Signing;
+use crate::cursor::{self, Place};
 use crate::openapi;
 use crate::problem::Problem;
 
@@ -53,6 +55,25 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let refused =
             |rejection: QueryRejection| Problem::bad_request("invalid_query", rejection.body_text());
         query.map(|axum::extract::Query(value)| Self(value)).map_err(refused)
+    }
+}
+
+/// Which page of a list is asked for, where the list is in the order of time.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageParameters {
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+    /// Items of a page, 1 to 200; 50 when absent.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<i64>,
+}
+
+impl PageParameters {
+    /// The last item of the page before, and how many items this one has.
+    pub(crate) fn read(&self) -> Result<(Option<Place>, i64), Problem> {
+        let limit = page_limit(self.limit)?;
+        Ok((self.cursor.as_deref().map(cursor::decode).transpose()?, limit))
     }
 }
 

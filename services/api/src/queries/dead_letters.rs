@@ -7,13 +7,13 @@ use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, TaskId};
 use infra::postgres::dead_letters;
 use infra::postgres::tail::rfc3339_millis;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
 use crate::cursor;
-use crate::extract::{Query, page_limit};
+use crate::extract::{PageParameters, Query};
 use crate::json::{Page, optional_millis};
 use crate::problem::Problem;
 
@@ -51,20 +51,10 @@ impl DeadLetter {
     }
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Parameters {
-    /// The `nextCursor` of the page before.
-    cursor: Option<String>,
-    /// Items of a page, 1 to 200; 50 when absent.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
-}
-
 /// One page, newest first.
 #[utoipa::path(
     get, path = "/v1/dead-letters", tag = "operations", operation_id = "listDeadLetters",
-    summary = "Jobs that could not be handled", params(Parameters),
+    summary = "Jobs that could not be handled", params(PageParameters),
     responses(
         (status = 200, description = "One page, newest first", body = Page<DeadLetter>),
         (status = 400, description = "invalid_cursor"),
@@ -73,10 +63,9 @@ pub(crate) struct Parameters {
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    Query(parameters): Query<Parameters>,
+    Query(page): Query<PageParameters>,
 ) -> Result<axum::Json<Page<DeadLetter>>, Problem> {
-    let limit = page_limit(parameters.limit)?;
-    let before = parameters.cursor.as_deref().map(cursor::decode).transpose()?;
+    let (before, limit) = page.read()?;
     let rows = dead_letters::list(&app.api.pool, before, limit + 1).await?;
     let page = Page::cut(rows, limit, |row| cursor::encode(row.recorded_at, row.id));
     Ok(axum::Json(page.map(DeadLetter::of)))

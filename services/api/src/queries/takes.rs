@@ -5,29 +5,17 @@ use std::sync::Arc;
 use axum::extract::State;
 use domain::ids::{ProjectId, ShotId, TakeId};
 use infra::postgres::views::takes;
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use crate::App;
 use crate::cursor;
-use crate::extract::{Base, MinVersion, Path, Query, page_limit};
+use crate::extract::{Base, MinVersion, PageParameters, Path, Query};
 use crate::json::{Page, ShotTake};
 use crate::problem::Problem;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Parameters {
-    /// The `nextCursor` of the page before.
-    cursor: Option<String>,
-    /// Items of a page, 1 to 200; 50 when absent.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
-}
 
 /// One page, oldest first.
 #[utoipa::path(
     get, path = "/v1/projects/{project}/shots/{shot}/takes", tag = "shots", operation_id = "listTakes",
-    summary = "Every take that a shot ever had", params(Parameters, MinVersion),
+    summary = "Every take that a shot ever had", params(PageParameters, MinVersion),
     responses(
         (status = 200, description = "One page, oldest first", body = Page<ShotTake>),
         (status = 400, description = "invalid_cursor"),
@@ -37,12 +25,11 @@ pub(crate) struct Parameters {
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Path((project, shot)): Path<(ProjectId, ShotId)>,
-    Query(parameters): Query<Parameters>,
+    Query(page): Query<PageParameters>,
     base: Base,
     at: MinVersion,
 ) -> Result<axum::Json<Page<ShotTake>>, Problem> {
-    let limit = page_limit(parameters.limit)?;
-    let after = parameters.cursor.as_deref().map(cursor::decode).transpose()?;
+    let (after, limit) = page.read()?;
     let after = after.map(|(at, id)| (at, TakeId(id)));
     app.project_row_at(project, at).await?;
     let chosen = chosen(&app, project, shot).await?;

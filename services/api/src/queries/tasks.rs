@@ -6,29 +6,17 @@ use axum::extract::State;
 use domain::ids::{ProjectId, TaskId};
 use domain::project::ProjectError;
 use infra::postgres::views::tasks;
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use crate::App;
 use crate::cursor;
-use crate::extract::{Base, MinVersion, Path, Query, page_limit};
+use crate::extract::{Base, MinVersion, PageParameters, Path, Query};
 use crate::json::{Page, Task};
 use crate::problem::Problem;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Parameters {
-    /// The `nextCursor` of the page before.
-    cursor: Option<String>,
-    /// Items of a page, 1 to 200; 50 when absent.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
-}
 
 /// One page of a project's tasks, in the order they were made.
 #[utoipa::path(
     get, path = "/v1/projects/{project}/tasks", tag = "tasks", operation_id = "listTasks", summary = "A project's tasks",
-    params(Parameters),
+    params(PageParameters),
     responses(
         (status = 200, description = "One page, in the order they were made", body = Page<Task>),
         (status = 400, description = "invalid_cursor"),
@@ -38,11 +26,10 @@ pub(crate) struct Parameters {
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Path(project): Path<ProjectId>,
-    Query(parameters): Query<Parameters>,
+    Query(page): Query<PageParameters>,
     base: Base,
 ) -> Result<axum::Json<Page<Task>>, Problem> {
-    let limit = page_limit(parameters.limit)?;
-    let after = parameters.cursor.as_deref().map(cursor::decode).transpose()?;
+    let (after, limit) = page.read()?;
     let after = after.map(|(at, id)| (at, TaskId(id)));
     app.project_row(project).await?;
     let rows = tasks::of_project(&app.api.pool, project, after, limit + 1).await?;

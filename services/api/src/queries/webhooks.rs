@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::App;
 use crate::auth::Identity;
 use crate::cursor;
-use crate::extract::{Path, Query, page_limit};
+use crate::extract::{PageParameters, Path, Query, page_limit};
 use crate::json::{Page, optional_millis};
 use crate::problem::Problem;
 
@@ -126,20 +126,10 @@ pub(crate) fn no_such_webhook() -> Problem {
     Problem::not_found("webhook_not_found", "there is no such webhook")
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Parameters {
-    /// The `nextCursor` of the page before.
-    cursor: Option<String>,
-    /// Items of a page, 1 to 200; 50 when absent.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
-}
-
 /// One page of webhooks, in the order they were made.
 #[utoipa::path(
     get, path = "/v1/webhooks", tag = "webhooks", operation_id = "listWebhooks", summary = "Who is told what",
-    params(Parameters),
+    params(PageParameters),
     responses(
         (status = 200, description = "One page, in the order they were made", body = Page<Webhook>),
         (status = 400, description = "invalid_cursor"),
@@ -149,10 +139,9 @@ pub(crate) struct Parameters {
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     identity: Identity,
-    Query(parameters): Query<Parameters>,
+    Query(page): Query<PageParameters>,
 ) -> Result<axum::Json<Page<Webhook>>, Problem> {
-    let limit = page_limit(parameters.limit)?;
-    let after = parameters.cursor.as_deref().map(cursor::decode).transpose()?;
+    let (after, limit) = page.read()?;
     let rows = webhooks::list(&app.api.pool, owner_seen_by(&identity).as_deref(), after, limit + 1).await?;
     let page = Page::cut(rows, limit, |row| cursor::encode(row.created_at, row.id));
     Ok(axum::Json(page.map(Webhook::of)))
