@@ -61,9 +61,15 @@ async fn shots_are_listed_in_order_and_shown_alone() {
     assert_eq!(keys(shot), documented);
     assert_eq!((&shot["sortOrder"], &shot["storyId"]), (&json!(1), &json!(id)));
     assert!(leads_somewhere(&http, shot["imageUrl"].as_str().unwrap()).await);
+    // Its voice may come meanwhile, which changes its time.
+    let timeless = |shot: &Value| {
+        let mut shot = shot.clone();
+        shot["updatedAt"].take();
+        shot
+    };
     for path in ["", "/preview"] {
         let alone = http.ok("GET", &format!("/api/shot/{}{path}", shot["id"].as_str().unwrap()), None).await;
-        assert_eq!(&alone["data"], shot);
+        assert_eq!(timeless(&alone["data"]), timeless(shot));
     }
     finish(world).await;
 }
