@@ -30,6 +30,7 @@ mod render;
 mod results;
 mod retention;
 mod speech;
+mod spending;
 mod takes;
 mod tidy;
 mod transfer;

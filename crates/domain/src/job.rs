@@ -433,7 +433,7 @@ pub struct MadeWith {
     pub seed: Option<u32>,
     /// How long it took, in milliseconds; 0 when the asset was there already.
     pub millis: u64,
-    /// What it cost, in the currency of the providers' prices; absent when it cost nothing.
+    /// What it cost, in the currency of the providers' prices, up to 10⁹; absent when it cost nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<f64>,
     /// Why it is not as good as what was asked for: a fallback provider, fewer steps, a smaller picture.
@@ -447,7 +447,7 @@ impl MadeWith {
     pub fn bounded(&self) -> Self {
         let model = self.model.as_deref().map(|model| reported(model, 200));
         let degraded = self.degraded.as_deref().map(|reason| reported(reason, 500));
-        let cost = self.cost.filter(|cost| cost.is_finite() && *cost >= 0.0);
+        let cost = self.cost.filter(|cost| (0.0..=1e9).contains(cost));
         Self { provider: reported(&self.provider, 64), model, degraded, cost, ..self.clone() }
     }
 }

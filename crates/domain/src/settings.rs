@@ -192,8 +192,9 @@ pub struct Settings {
     pub on_missing: OnMissing,
     /// Keep the story's own words as narration, whatever the storyboard provider would rather say.
     pub verbatim_narration: bool,
-    /// Upper limit of spending, in the currency of the providers' prices. It is kept and told; no work is refused
-    /// for it yet.
+    /// Upper limit of spending, in the currency of the providers' prices. What would cost more fails as
+    /// `budget_spent` before it starts, and can be retried when the budget is raised. What a kind costs is known from
+    /// the last one that was made, so the first ones of each kind are not held back.
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub budget: Option<f64>,
     /// Seed of everything random; chosen at creation when absent.

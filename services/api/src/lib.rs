@@ -23,6 +23,7 @@ mod json;
 mod live;
 mod metrics;
 mod openapi;
+mod pace;
 mod place;
 pub mod problem;
 mod queries;
@@ -135,6 +136,7 @@ struct App {
     holders: crowd::Holders,
     /// Turns to fetch what external nodes made.
     fetches: Arc<Semaphore>,
+    pace: pace::Pace,
     /// The OpenAPI document, once somebody asked for it.
     document: OnceLock<Bytes>,
 }
@@ -152,6 +154,7 @@ impl App {
             decoders: upload::Decoders::default(),
             holders: crowd::Holders::default(),
             fetches: Arc::new(Semaphore::new(FETCHES)),
+            pace: pace::Pace::default(),
             document: OnceLock::new(),
         }
     }

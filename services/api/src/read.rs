@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domain::ids::{ProjectId, TaskId};
-use domain::job::Kind;
 use domain::project::ProjectError;
 use infra::postgres::views::projects::ProjectRow;
 use infra::postgres::views::tasks::{TaskRow, TaskStatus};
@@ -12,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::App;
 use crate::extract::{Base, MinVersion};
-use crate::json::{Film, Project, ProjectSummary, Shot, Task};
+use crate::json::{Film, Progress, Project, ProjectSummary, Shot, Task};
 use crate::live::mean;
 use crate::problem::Problem;
 
@@ -96,10 +95,11 @@ impl App {
             let version = row.version;
             let shots = self.shots(id, base).await?;
             let film = self.film(&row, base).await?;
-            let stage = self.stage(&row).await?;
+            let progress = self.progress(&row).await?;
             reads_left -= 1;
             if reads_left == 0 || projects::version(&self.api.pool, id).await? == Some(version) {
-                return Ok((version, Project { summary: ProjectSummary::of(row, stage, base), shots, film }));
+                let summary = ProjectSummary::of(row, progress, base);
+                return Ok((version, Project { summary, shots, film }));
             }
         }
     }
@@ -118,15 +118,15 @@ impl App {
         Ok(Some(Film::of(film, project.film_stale, millis, base)))
     }
 
-    /// The first kind of work that is still open.
-    pub(crate) async fn stage(&self, project: &ProjectRow) -> Result<Option<Kind>, Problem> {
+    /// How far a project is.
+    pub(crate) async fn progress(&self, project: &ProjectRow) -> Result<Progress, Problem> {
         if project.tasks_open == 0 {
-            return Ok(None);
+            return Ok(Progress::of(project, None, None));
         }
-        let counts = tasks::counts(&self.api.pool, project.id).await?;
-        let is_open = |status: &str| !matches!(status, "finished" | "failed" | "cancelled");
-        let open = counts.into_keys().filter(|(_, status)| is_open(status)).map(|(kind, _)| kind);
-        Ok(open.min())
+        let open = tasks::open_work(&self.api.pool, project.id).await?;
+        let stage = open.iter().map(|work| work.kind).min();
+        let eta = self.pace.eta(&self.api, &open).await?;
+        Ok(Progress::of(project, stage, eta))
     }
 
     /// The open tasks of a project and the newest ended ones, in the order they were made.

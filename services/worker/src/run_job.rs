@@ -191,7 +191,8 @@ impl<P: Provider> JobRunner<P> {
                 ));
             }
         };
-        let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // 0 would say that it was there already.
+        let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         let made_with = MadeWith { millis, ..made.made_with };
         match upload::upload(
             &self.bus,

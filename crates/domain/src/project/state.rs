@@ -2,6 +2,7 @@
 
 mod arrangement;
 mod batches;
+mod spending;
 mod takes;
 
 use std::collections::BTreeMap;
@@ -70,6 +71,12 @@ pub struct Project {
     /// How many tasks the project ever had.
     #[serde(default)]
     pub tasks_made: u32,
+    /// What all that was ever made for it cost, in the currency of the providers' prices.
+    #[serde(default)]
+    pub spent: f64,
+    /// What the newest of each kind cost.
+    #[serde(default)]
+    pub prices: BTreeMap<Kind, f64>,
     /// The newest film.
     pub film: Option<Film>,
     /// The film by the project's own settings that was last queued, finished or not.

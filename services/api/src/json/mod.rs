@@ -63,7 +63,8 @@ pub(crate) struct ProjectSummary {
     #[schema(pattern = "^(created|storyboard|generating|ready|failed)$")]
     status: String,
     progress: Progress,
-    /// Always 0 yet: the built-in providers cost nothing, and what others cost is told by their takes alone.
+    /// What all that was ever made for it cost, in the currency of the providers' prices. Copies and what was there
+    /// already cost nothing.
     cost: f64,
     /// The user's own music; the film has it while `settings.music` is `own`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,26 +99,32 @@ pub(crate) struct Project {
 /// How far a project is.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Progress {
+pub(crate) struct Progress {
     /// 0 to 100: tasks that have ended, of all it ever had.
     percent: u8,
     /// The first kind of work that is still open.
     stage: Option<Kind>,
-    /// Seconds left; not estimated yet.
+    /// Seconds until all that is open is done, by what such work took lately and how much of it runs at once; null
+    /// when nothing is open, when work of that kind was never done, and for an earlier version.
     eta_seconds: Option<f64>,
 }
 
 impl Progress {
-    fn of(total: u32, open: u32, stage: Option<Kind>) -> Self {
-        let ended = u64::from(total.saturating_sub(open));
-        let percent = (ended * 100).checked_div(u64::from(total)).unwrap_or(0);
-        Self { percent: u8::try_from(percent).unwrap_or(100), stage, eta_seconds: None }
+    /// Of a project; `stage` is the first kind of work that is still open.
+    pub(crate) fn of(row: &ProjectRow, stage: Option<Kind>, eta_seconds: Option<f64>) -> Self {
+        Self { percent: percent(row.tasks_total, row.tasks_open), stage, eta_seconds }
     }
 }
 
+fn percent(total: u32, open: u32) -> u8 {
+    let ended = u64::from(total.saturating_sub(open));
+    let percent = (ended * 100).checked_div(u64::from(total)).unwrap_or(0);
+    u8::try_from(percent).unwrap_or(100)
+}
+
 impl ProjectSummary {
-    /// The shape of a row; `stage` is the first kind of work that is still open.
-    pub(crate) fn of(row: ProjectRow, stage: Option<Kind>, base: &Base) -> Self {
+    /// The shape of a row.
+    pub(crate) fn of(row: ProjectRow, progress: Progress, base: &Base) -> Self {
         Self {
             id: row.id,
             version: row.version,
@@ -127,8 +134,8 @@ impl ProjectSummary {
             style: row.style,
             settings: row.settings,
             status: row.status,
-            progress: Progress::of(row.tasks_total, row.tasks_open, stage),
-            cost: 0.0,
+            progress,
+            cost: row.cost,
             music: row.music.map(|asset| Media::of(&asset, base)),
             origin: row.origin,
             external_id: row.external_id,

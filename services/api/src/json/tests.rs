@@ -141,7 +141,7 @@ fn a_shot_has_the_documented_fields() {
 
 #[test]
 fn progress_counts_ended_tasks() {
-    assert_eq!(Progress::of(0, 0, None).percent, 0);
-    assert_eq!(Progress::of(3, 1, Some(Kind::Image)).percent, 66);
-    assert_eq!(Progress::of(3, 0, None).percent, 100);
+    assert_eq!(percent(0, 0), 0);
+    assert_eq!(percent(3, 1), 66);
+    assert_eq!(percent(3, 0), 100);
 }

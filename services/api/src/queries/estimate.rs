@@ -7,7 +7,7 @@ use axum::extract::State;
 use domain::ids::ProjectId;
 use domain::job::Kind;
 use domain::project::{self, Generate, Only};
-use infra::postgres::views::takes::{self, Measured};
+use infra::postgres::views::pace::{self, Measured};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -82,7 +82,7 @@ pub(crate) async fn get(
     };
     app.project_row(project).await?;
     let state = app.api.store.load(project).await?.state;
-    let measured = takes::measured(&app.api.pool, SAMPLES).await?;
+    let measured = pace::measured(&app.api.pool, SAMPLES).await?;
     let to_make = state.to_make(&wanted).into_iter().map(|(_, kind)| kind);
     Ok(axum::Json(estimate(to_make, &measured)))
 }

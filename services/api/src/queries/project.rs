@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use crate::App;
 use crate::caller::etag;
 use crate::extract::{Base, MinVersion, Path, Query};
-use crate::json::{Film, Project, ProjectSummary, Shot};
+use crate::json::{Film, Progress, Project, ProjectSummary, Shot};
 use crate::problem::Problem;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -65,6 +65,7 @@ impl App {
         let chosen: Vec<TakeId> = shots.iter().flat_map(Shot::chosen).collect();
         let expired = takes::expired_among(&self.api.pool, &chosen).await?;
         shots.iter_mut().for_each(|shot| shot.leave_out(&expired));
-        Ok(Project { summary: ProjectSummary::of(project, stage, base), shots, film })
+        let progress = Progress::of(&project, stage, None);
+        Ok(Project { summary: ProjectSummary::of(project, progress, base), shots, film })
     }
 }

@@ -73,8 +73,8 @@ pub(crate) async fn list(
 }
 
 async fn summary(app: &App, row: ProjectRow, base: &Base) -> Result<ProjectSummary, Problem> {
-    let stage = app.stage(&row).await?;
-    Ok(ProjectSummary::of(row, stage, base))
+    let progress = app.progress(&row).await?;
+    Ok(ProjectSummary::of(row, progress, base))
 }
 
 fn filter(identity: &Identity, parameters: Parameters, limit: i64) -> Result<Filter, Problem> {

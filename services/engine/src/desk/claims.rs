@@ -32,7 +32,7 @@ impl Desk {
         let mut stored = HashMap::with_capacity(known.len());
         for (spec, (asset, made_with)) in known.drain() {
             if self.engine.media.want(&asset.key).await?.is_some() {
-                stored.insert(spec, (asset, MadeWith { millis: 0, ..made_with }));
+                stored.insert(spec, (asset, MadeWith { millis: 0, cost: None, ..made_with }));
             }
         }
         Ok(stored)

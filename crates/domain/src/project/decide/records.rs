@@ -60,7 +60,12 @@ impl Project {
                 let failure = Failure::fail("worker_lost", reason);
                 Ok(vec![TaskFailed { task_id: id, attempt, failure }.into()])
             }
-            TaskState::Pending | TaskState::Processing { .. } => Ok(vec![started.into()]),
+            TaskState::Pending | TaskState::Processing { .. } => {
+                Ok(vec![match self.beyond_budget(id, task.kind) {
+                    Some(failure) => TaskFailed { task_id: id, attempt, failure }.into(),
+                    None => started.into(),
+                }])
+            }
             TaskState::Blocked | TaskState::Failed | TaskState::Cancelled(_) => {
                 Err(ProjectError::TaskNotOpen)
             }

@@ -16,6 +16,7 @@ impl Shot {
 impl Project {
     pub(super) fn finish(&mut self, event: &TaskFinished) {
         let Some(task) = self.tasks.remove(&event.task_id) else { return };
+        self.pay(task.kind, &event.made_with);
         let Some(made) = event.take.as_ref().filter(|take| take.selected) else { return };
         let TakeMade { take_id, shot_id, asset, .. } = made.clone();
         let take = Take {

@@ -126,7 +126,7 @@ fn a_reported_price_is_one_and_a_reason_is_short() {
     let told =
         |cost| MadeWith { cost: Some(cost), degraded: Some("x".repeat(100_000)), ..MadeWith::default() };
     assert_eq!(told(0.25).bounded().cost, Some(0.25));
-    for cost in [-1.0, f64::NAN, f64::INFINITY] {
+    for cost in [-1.0, 1.1e9, f64::NAN, f64::INFINITY] {
         assert_eq!(told(cost).bounded().cost, None, "{cost}");
     }
     assert_eq!(told(0.0).bounded().degraded.map(|reason| reason.len()), Some(500));

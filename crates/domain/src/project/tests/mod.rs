@@ -16,5 +16,6 @@ mod limits;
 mod properties;
 mod restoring;
 mod specs;
+mod spending;
 mod takes;
 mod telling;

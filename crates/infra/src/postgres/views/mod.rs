@@ -4,6 +4,7 @@
 //! their place in the state and follow from the events themselves.
 
 pub mod films;
+pub mod pace;
 pub mod projects;
 pub mod shots;
 pub mod takes;

@@ -29,6 +29,7 @@ const COLUMNS: &[&str] = &[
     "film_stale",
     "tasks_total",
     "tasks_open",
+    "cost",
     "deleted",
     "deleted_at",
     "purged",
@@ -70,6 +71,8 @@ pub struct ProjectRow {
     pub tasks_total: u32,
     /// Tasks that are blocked, pending or processing.
     pub tasks_open: u32,
+    /// What all that was ever made for it cost, in the currency of the providers' prices.
+    pub cost: f64,
     /// Whether it is in the trash.
     pub deleted: bool,
     /// When it went there.
@@ -106,6 +109,7 @@ impl ProjectRow {
             film_stale: state.film_is_stale(),
             tasks_total: state.tasks_made,
             tasks_open: u32::try_from(state.open_tasks().count()).unwrap_or(u32::MAX),
+            cost: state.spent,
             deleted: matches!(state.lifecycle, Lifecycle::Deleted | Lifecycle::Purged),
             deleted_at: state.deleted_at,
             purged: state.lifecycle == Lifecycle::Purged,

@@ -261,42 +261,6 @@ pub async fn expired_among(pool: &PgPool, takes: &[TakeId]) -> Result<HashSet<Ta
     Ok(ids.into_iter().map(TakeId).collect())
 }
 
-/// What one take of a kind takes and costs, by what the newest ones did.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measured {
-    /// The kind.
-    pub kind: Kind,
-    /// How many were measured.
-    pub samples: i64,
-    /// The middle one's time, in seconds.
-    pub seconds: f64,
-    /// What they cost on average, in the currency of the providers' prices.
-    pub cost: f64,
-}
-
-/// What the newest takes of each kind took and cost. Takes that were there already say nothing; when there are
-/// very many of those, only 20 times as many are looked at.
-pub async fn measured(pool: &PgPool, newest: i64) -> Result<Vec<Measured>, PostgresError> {
-    let rows: Vec<(String, i64, f64, f64)> = sqlx::query_as(
-        "SELECT k.kind, count(*), \
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY (t.made_with->>'millis')::float8) / 1000, \
-           avg(coalesce((t.made_with->>'cost')::float8, 0)) \
-         FROM unnest(ARRAY['image', 'video', 'tts']) AS k(kind) CROSS JOIN LATERAL \
-           (SELECT made_with FROM (SELECT made_with FROM takes WHERE kind = k.kind ORDER BY created_at DESC LIMIT 20 * $1) \
-            newest WHERE (made_with->>'millis')::bigint > 0 LIMIT $1) t GROUP BY k.kind ORDER BY k.kind",
-    )
-    .bind(newest)
-    .fetch_all(pool)
-    .await
-    .map_err(PostgresError::during("measure takes"))?;
-    rows.into_iter()
-        .map(|(kind, samples, seconds, cost)| {
-            let kind = kind.parse().map_err(PostgresError::Corrupt)?;
-            Ok(Measured { kind, samples, seconds, cost })
-        })
-        .collect()
-}
-
 /// What was made here earlier for these specifications, by specification. What a history from elsewhere says
 /// was made for them is not believed: another's project would show it.
 pub async fn by_spec(

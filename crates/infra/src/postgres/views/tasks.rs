@@ -1,6 +1,6 @@
 //! The table `tasks`: every task a project ever had.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, ShotId, TaskId};
@@ -368,22 +368,32 @@ pub async fn newest(
     rows.iter().map(|row| from_json::<TaskRow>(row).map(|row| (row.project_id, row))).collect()
 }
 
-/// How many tasks of each kind and status a project has.
-pub async fn counts(
-    pool: &PgPool,
-    project: ProjectId,
-) -> Result<BTreeMap<(Kind, String), u32>, PostgresError> {
-    let rows: Vec<(String, String, i64)> = sqlx::query_as(
-        "SELECT kind, status, count(*) FROM tasks WHERE project_id = $1 GROUP BY kind, status",
+/// What is open of one kind of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenWork {
+    /// The kind.
+    pub kind: Kind,
+    /// Tasks that are blocked, pending or processing.
+    pub open: u32,
+    /// Those of them that a worker has.
+    pub running: u32,
+}
+
+/// What is open of a project, by kind. Batches are not counted beside what they consist of.
+pub async fn open_work(pool: &PgPool, project: ProjectId) -> Result<Vec<OpenWork>, PostgresError> {
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT kind, count(*), count(*) FILTER (WHERE status = 'processing') FROM tasks \
+         WHERE project_id = $1 AND status IN ('blocked', 'pending', 'processing') AND children IS NULL GROUP BY kind",
     )
     .bind(project.0)
     .fetch_all(pool)
     .await
-    .map_err(PostgresError::during("count tasks"))?;
+    .map_err(PostgresError::during("count open tasks"))?;
+    let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
     rows.into_iter()
-        .map(|(kind, status, count)| {
+        .map(|(kind, open, running)| {
             let kind = kind.parse().map_err(PostgresError::Corrupt)?;
-            Ok(((kind, status), u32::try_from(count).unwrap_or(u32::MAX)))
+            Ok(OpenWork { kind, open: number(open), running: number(running) })
         })
         .collect()
 }
