@@ -1,6 +1,6 @@
 //! The film's files beside the story, and the last word of the command.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use domain::asset::AssetKey;
@@ -91,7 +91,7 @@ async fn copy(shared: &Shared, key: &AssetKey, target: &Path) -> Result<(), Fail
 pub(super) fn tell(made: &MadeFilm, files: &Files, as_json: bool) -> Result<(), Failed> {
     let stages = stage_seconds(&made.tasks);
     let shots = made.tasks.iter().filter(|task| task.kind == Kind::Image && task.result.is_some());
-    let shots = shots.filter_map(|task| task.shot_id).collect::<std::collections::BTreeSet<_>>().len();
+    let shots = shots.filter_map(|task| task.shot_id).collect::<BTreeSet<_>>().len();
     let seconds = made.film.film.duration_seconds;
     if as_json {
         let object = json!({
@@ -114,10 +114,16 @@ pub(super) fn tell(made: &MadeFilm, files: &Files, as_json: bool) -> Result<(), 
         .filter_map(|(_, name)| stages.get(name).map(|seconds| format!("{name} {seconds:.1} s")))
         .collect();
     say(&format!("  {shots} shots, {} long; {}", clock(seconds), took.join(", ")));
-    for warning in &made.film.film.warnings {
-        say(&format!("  note: {warning}"));
+    for note in notes(made) {
+        say(&format!("  note: {note}"));
     }
     Ok(())
+}
+
+/// What is not as good as it was asked for, each thing once.
+fn notes(made: &MadeFilm) -> BTreeSet<&str> {
+    let degraded = made.tasks.iter().filter_map(|task| task.made_with.as_ref()?.degraded.as_deref());
+    made.film.film.warnings.iter().map(String::as_str).chain(degraded).collect()
 }
 
 /// For each stage the seconds from the first start to the last end.

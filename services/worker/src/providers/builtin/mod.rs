@@ -38,7 +38,9 @@ impl Builtin {
             extension: "wav",
             duration_seconds: Some(spoken.duration_seconds),
         };
-        Ok(made(Files::Media(file), Some(spoken.voice), None))
+        let degraded = another_voice(spec.voice.as_deref(), &language, &spoken.voice);
+        let made = made(Files::Media(file), Some(spoken.voice), None);
+        Ok(Made { made_with: MadeWith { degraded, ..made.made_with }, ..made })
     }
 
     async fn render(&self, spec: &FilmSpec, context: &JobContext) -> Result<Made, Failure> {
@@ -90,6 +92,13 @@ impl Provider for Builtin {
     }
 }
 
+/// What to say when the voice that was asked for is not the one that spoke.
+fn another_voice(asked: Option<&str>, language: &str, spoken: &str) -> Option<String> {
+    let asked =
+        asked.map(str::trim).filter(|asked| !asked.is_empty() && !asked.eq_ignore_ascii_case(spoken))?;
+    Some(format!("no voice called {asked:?} speaks {language:?} here; {spoken} was taken instead"))
+}
+
 async fn write_storyboard(spec: StoryboardSpec) -> Result<Made, Failure> {
     let output = blocking(move || storyboard::storyboard(&spec)).await?;
     let output = output.map_err(|error| Failure::fail("empty_story", error))?;
@@ -113,4 +122,18 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 fn made(files: Files, model: Option<String>, seed: Option<u32>) -> Made {
     Made { files, made_with: MadeWith { provider: NAME.to_owned(), model, seed, ..MadeWith::default() } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_voice_than_the_one_that_was_asked_for_is_told() {
+        let told = another_voice(Some("nova"), "fr", "fr+Annie");
+        assert_eq!(told.unwrap(), "no voice called \"nova\" speaks \"fr\" here; fr+Annie was taken instead");
+        for asked in [None, Some(""), Some(" "), Some("EN-GB+f3")] {
+            assert_eq!(another_voice(asked, "en", "en-gb+f3"), None, "{asked:?}");
+        }
+    }
 }
