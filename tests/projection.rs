@@ -10,7 +10,7 @@ use domain::settings::Settings;
 use engine::EngineError;
 use engine::projector::Projector;
 use infra::postgres::leadership::{self, Fence};
-use infra::postgres::past::state_at;
+use infra::postgres::past::{self, state_at};
 use infra::postgres::projection::{Projection, READER};
 use infra::postgres::tail::{self, Place};
 use infra::postgres::views::{projects, tasks};
@@ -249,5 +249,36 @@ async fn the_newest_tasks_are_all_open_ones_and_as_many_ended_ones_as_are_asked_
         let newest = i64::try_from(newest).unwrap();
         assert_eq!(tasks::recent(world.pool(), film, newest).await.unwrap(), expected);
     }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn looking_back_from_a_milestone_shows_the_same_as_from_the_first_event() {
+    let world = World::new().await;
+    let film = a_film_of(&world.shared.store, 60, everything_on()).await;
+    play(&world.shared.store, film).await;
+    let shot = world.state(film).await.shots[7].id;
+    world.execute(film, Command::RemoveShot { shot }).await;
+    play(&world.shared.store, film).await;
+    let newest = world.state(film).await.version;
+    let run = async |sql: &str| sqlx::query(sql).execute(world.pool()).await.unwrap();
+    let look = async |version| format!("{:?}", past::at(world.pool(), film, version).await.unwrap());
+    let number = async |sql: &str| sqlx::query_scalar::<_, i64>(sql).fetch_one(world.pool()).await.unwrap();
+    let mut from_the_first = Vec::new();
+    for version in [1, 249, 250, 251, 499, 500, 501, 640, newest - 1, newest] {
+        run("DELETE FROM milestones").await;
+        from_the_first.push((version, look(version).await));
+    }
+    let room = number("SELECT sum(length(folded::text)) FROM milestones").await;
+    let history = number("SELECT sum(length(payload::text) + length(metadata::text)) FROM events").await;
+    assert!(0 < room && room <= history, "{room} bytes of {history}");
+    // Of what comes before a milestone nothing is read any more.
+    let first = number("SELECT min(version) FROM milestones").await.cast_unsigned();
+    assert!((250..=500).contains(&first), "{first} of {newest}");
+    run(&format!("DELETE FROM events WHERE sequence <= {first}")).await;
+    for (version, from_the_first) in from_the_first.into_iter().filter(|(version, _)| *version >= first) {
+        assert_eq!(look(version).await, from_the_first, "version {version}");
+    }
+    assert_eq!(look(newest + 1).await, "None");
     world.end().await;
 }

@@ -12,6 +12,7 @@ pub mod event_store;
 mod hot;
 pub mod leadership;
 pub mod media_names;
+mod milestones;
 pub mod past;
 pub mod projection;
 pub mod queues;

@@ -1,23 +1,25 @@
 //! A project as it was after one of its events: its rows as the projector would have written them then, folded
-//! from the log page by page.
+//! from the log page by page. Long histories have milestones on the way, where the next look back begins.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::ids::{ProjectId, ShotId, TaskId};
+use domain::ids::{ProjectId, ShotId};
 use domain::job::Kind;
 use domain::project::{Event, Project};
+use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use super::PostgresError;
-use super::projection::touched_shots;
+use super::event_store::to_json;
+use super::projection::evolve;
 use super::tail::{Recorded, read_stream};
 use super::views::films::FilmRow;
 use super::views::projects::ProjectRow;
 use super::views::shots::ShotRow;
+use super::{PostgresError, milestones};
 
-/// Events that are in memory at a time.
-const PAGE: i64 = 500;
+/// Events that are in memory at a time. Milestones are left at multiples of it.
+const PAGE: u64 = 250;
 
 /// A project at one of its versions.
 #[derive(Debug)]
@@ -36,71 +38,76 @@ pub struct Past {
 
 /// The project as it was after its `version`th event; nothing when it never had that version.
 pub async fn at(pool: &PgPool, project: ProjectId, version: u64) -> Result<Option<Past>, PostgresError> {
-    let mut folding = Folding::default();
-    fold(pool, project, version, |recorded| folding.take_in(recorded)).await?;
-    Ok(folding.into_past(project).filter(|past| past.state.version == version))
+    let folded = Folded::until(pool, project, version).await?;
+    Ok(folded.into_past(project).filter(|past| past.state.version == version))
 }
 
 /// The project's state after its `version`th event, or after its last if it has fewer.
 pub async fn state_at(pool: &PgPool, project: ProjectId, version: u64) -> Result<Project, PostgresError> {
-    let mut state = Project::default();
-    fold(pool, project, version, |recorded| state.evolve(&recorded.event)).await?;
-    Ok(state)
+    Ok(Folded::until(pool, project, version).await?.state)
 }
 
-async fn fold(
-    pool: &PgPool,
-    project: ProjectId,
-    version: u64,
-    mut take_in: impl FnMut(&Recorded),
-) -> Result<(), PostgresError> {
-    let mut read = 0;
-    while read < version {
-        let left = i64::try_from(version - read).unwrap_or(PAGE);
-        let page = read_stream(pool, project, read, PAGE.min(left)).await?;
-        let Some(last) = page.last() else { break };
-        read = last.version;
-        page.iter().for_each(&mut take_in);
-    }
-    Ok(())
-}
-
-#[derive(Default)]
-struct Folding {
+/// What a project's events add up to. Raise the meaning of snapshots when this changes.
+#[derive(Default, Serialize, Deserialize)]
+struct Folded {
     state: Project,
+    /// When the first event was recorded, and the last one.
     times: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// When each shot was last touched.
     touched: HashMap<ShotId, DateTime<Utc>>,
-    /// The shots of tasks.
-    shot_of: HashMap<TaskId, ShotId>,
     /// How long the task took that finished last; a film comes right after its own.
     millis: u64,
     film: Option<(FilmRow, u64)>,
 }
 
-impl Folding {
+impl Folded {
+    async fn until(pool: &PgPool, project: ProjectId, version: u64) -> Result<Self, PostgresError> {
+        let mut folded: Self = milestones::before(pool, project, version).await?.unwrap_or_default();
+        let mut read = folded.state.version;
+        let mut bytes = 0;
+        while read < version {
+            let limit = PAGE.min(version - read);
+            let page = read_stream(pool, project, read, limit.cast_signed()).await?;
+            let Some(last) = page.last() else { break };
+            read = last.version;
+            for recorded in &page {
+                bytes += recorded.stored.get().len() + recorded.metadata.get().len();
+                folded.take_in(recorded);
+            }
+            if page.len() as u64 == PAGE && folded.leave_milestone(pool, project, bytes).await? {
+                bytes = 0;
+            }
+        }
+        Ok(folded)
+    }
+
+    /// Leaves a milestone if it is no larger than the events since the last one, so that all of a project's take no
+    /// more room than its history; answers whether it did.
+    async fn leave_milestone(
+        &mut self,
+        pool: &PgPool,
+        project: ProjectId,
+        bytes: usize,
+    ) -> Result<bool, PostgresError> {
+        // A shot that comes back is touched by that.
+        self.touched.retain(|shot, _| self.state.shot(*shot).is_some());
+        let folded = to_json(self)?;
+        let is_small = folded.len() <= bytes;
+        if is_small {
+            milestones::leave(pool, project, self.state.version, &folded).await;
+        }
+        Ok(is_small)
+    }
+
     fn take_in(&mut self, recorded: &Recorded) {
-        self.state.evolve(&recorded.event);
+        let shots = evolve(&mut self.state, &recorded.event);
         self.times = Some((self.times.map_or(recorded.at, |(first, _)| first), recorded.at));
-        self.remember_shot(&recorded.event);
-        let shots = touched_shots(&self.state, &recorded.event, |task| self.shot_of.get(&task).copied());
         self.touched.extend(shots.into_iter().map(|shot| (shot, recorded.at)));
         if let Event::TaskFinished(event) = &recorded.event {
             self.millis = event.made_with.millis;
         }
         if let Some(film) = FilmRow::from_event(recorded, self.state.settings.quality) {
             self.film = Some((film, self.millis));
-        }
-    }
-
-    fn remember_shot(&mut self, event: &Event) {
-        let (task, shot) = match event {
-            Event::TaskPlanned(event) => (event.task_id, event.shot_id),
-            Event::TaskQueued(event) => (event.task_id, event.shot_id),
-            _ => return,
-        };
-        if let Some(shot) = shot {
-            self.shot_of.insert(task, shot);
         }
     }
 

@@ -130,9 +130,7 @@ impl Projection {
         let before: Vec<ShotId> = state.shots.iter().map(|shot| shot.id).collect();
         let mut touched: HashMap<ShotId, DateTime<Utc>> = HashMap::new();
         for recorded in events {
-            state.evolve(&recorded.event);
-            let shot_of = |task: TaskId| changes.tasks.get(&task)?.shot_id;
-            let shots = touched_shots(&state, &recorded.event, shot_of);
+            let shots = evolve(&mut state, &recorded.event);
             touched.extend(shots.into_iter().map(|shot| (shot, recorded.at)));
             changes.films.extend(FilmRow::from_event(recorded, state.settings.quality));
         }
@@ -181,12 +179,12 @@ impl Projection {
     }
 }
 
-/// The shots whose rows an event may change.
-pub(super) fn touched_shots(
-    state: &Project,
-    event: &Event,
-    shot_of: impl Fn(TaskId) -> Option<ShotId>,
-) -> Vec<ShotId> {
+/// Takes an event in, and answers the shots whose rows it may change.
+pub(super) fn evolve(state: &mut Project, event: &Event) -> Vec<ShotId> {
+    let shot_of_task = |state: &Project| state.tasks.get(&event.task()?)?.shot;
+    // A task that ends may leave the state, and one that is queued is new to it.
+    let before = shot_of_task(state);
+    state.evolve(event);
     match event {
         Event::StyleRevised(_)
         | Event::SettingsRevised(_)
@@ -203,10 +201,6 @@ pub(super) fn touched_shots(
         Event::ShotDetailsRevised(event) => vec![event.shot_id],
         Event::ShotLocked(event) => vec![event.shot_id],
         Event::ShotUnlocked(event) => vec![event.shot_id],
-        event => {
-            // The row is that of the page's end, and may know a shot that did not exist at this event.
-            let shot = event.task().and_then(shot_of);
-            shot.filter(|id| state.shot(*id).is_some()).into_iter().collect()
-        }
+        _ => shot_of_task(state).or(before).into_iter().collect(),
     }
 }

@@ -10,11 +10,13 @@ use sqlx::PgPool;
 
 use super::PostgresError;
 use super::event_store::{Loaded, as_i64, read_hash, to_json};
+use super::leadership::Fence;
 
 /// Raise this when the state's shape or the meaning of `evolve` changes.
 const MEANING: u32 = 4;
 
-fn schema_hash() -> String {
+/// What a cached state must be of.
+pub(super) fn schema_hash() -> String {
     hash_json("snapshot", &(MEANING, env!("CARGO_PKG_VERSION"), Project::default()))
 }
 
@@ -59,4 +61,27 @@ async fn write(pool: &PgPool, project: ProjectId, loaded: &Loaded) -> Result<(),
     .await
     .map_err(PostgresError::during("write a snapshot"))?;
     Ok(())
+}
+
+/// Forgets up to `most` snapshots, and as many milestones, that a program left whose states look different, and
+/// answers how many. One of another version that runs beside this one leaves them again.
+pub async fn sweep(pool: &PgPool, most: u32, fence: &Fence) -> Result<u64, PostgresError> {
+    let mut swept = 0;
+    for (table, key) in
+        [("snapshots", "aggregate_id, schema_hash"), ("milestones", "project_id, schema_hash, version")]
+    {
+        let deleted = sqlx::query(&format!(
+            "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE schema_hash <> $1 LIMIT $2) \
+             AND EXISTS (SELECT FROM leaderships WHERE role = $3 AND epoch = $4)"
+        ))
+        .bind(schema_hash())
+        .bind(i64::from(most))
+        .bind(fence.role)
+        .bind(fence.epoch)
+        .execute(pool)
+        .await
+        .map_err(PostgresError::during("forget old snapshots"))?;
+        swept += deleted.rows_affected();
+    }
+    Ok(swept)
 }
