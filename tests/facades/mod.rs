@@ -1,6 +1,7 @@
 //! Clients of the systems that this one replaces: what they send, and what they read out of the answers.
 
 mod ai_story;
+mod frames;
 mod gateway;
 mod generate;
 mod replay;

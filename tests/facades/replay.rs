@@ -99,8 +99,9 @@ async fn the_desktop_client_makes_a_film() {
     assert_eq!(last["status"], "finished");
     let after = client.ok("GET", &format!("{project}/shots/{}", text(&shot["id"])), "").await["shot"].clone();
     assert_eq!((&after["transition"], &after["narration"]), (&json!("cut"), &shot["narration"]));
-    let voices =
-        client.ok("POST", &format!("{project}/tts?voice=&lang=zh&sample_rate=16000&format=mp3"), "").await;
+    let voices = client
+        .ok("POST", &format!("{project}/tts?voice=&lang=zh&speed=0&sample_rate=16000&format=mp3"), "")
+        .await;
     let last = watched(&world, &format!("/tasks/{}/wss", text(&voices["task_id"]))).await.pop().unwrap();
     assert_eq!(last["status"], "finished");
     let film = client.ok("POST", &format!("{project}/video?format=mp4&fps=24&shot_id="), "").await;

@@ -60,7 +60,7 @@ async fn pictures_and_clips_are_made_on_request() {
     let made = status(&http, &image["task_id"], "SUCCESS").await;
     assert_eq!(keys(&made), ["err_msg", "result", "status", "task_id"]);
     assert!(leads_somewhere(&http, made["result"]["image_url"].as_str().unwrap()).await);
-    let clip = json!({ "model": "svd_img2vid", "fps": 24, "duration": 2 });
+    let clip = json!({ "model": "svd_img2vid", "fps": 7, "duration": 2 });
     let clip = http.ok("POST", &format!("/api/shots/{id}/generate_video"), Some(clip)).await;
     let made = status(&http, &clip["task_id"], "SUCCESS").await;
     assert!(made["result"]["video_url"].is_string());
@@ -81,7 +81,7 @@ async fn errors_have_a_code_and_the_request() {
         ("GET", format!("/api/projects/{unknown}/storyboard"), None, 404),
         ("POST", format!("/api/shots/{unknown}/update_prompt"), Some(json!({ "prompt": "x" })), 404),
         ("POST", format!("/api/shots/{id}/generate_image"), model, 400),
-        ("POST", format!("/api/shots/{id}/generate_image"), Some(json!({ "steps": 1000 })), 400),
+        ("POST", format!("/api/shots/{id}/generate_image"), Some(json!({ "steps": "many" })), 400),
         ("GET", format!("/api/tasks/{unknown}/status"), None, 404),
         ("GET", "/api/tasks/7/status".to_owned(), None, 404),
     ] {

@@ -1,6 +1,7 @@
 //! A project's settings: what the film looks and sounds like, and what happens by itself.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -256,6 +257,11 @@ impl Resolution {
         (Self::SMALLEST.0..=Self::LARGEST.0).contains(&lines).then_some(Self(lines))
     }
 
+    /// The resolution that comes nearest to so many lines.
+    pub fn nearest(lines: u32) -> Self {
+        Self(lines.clamp(Self::SMALLEST.0, Self::LARGEST.0))
+    }
+
     /// Lines of the shorter side.
     pub fn lines(self) -> u32 {
         self.0
@@ -317,7 +323,19 @@ pub enum FrameSize {
     },
 }
 
+/// Pixels of one side of a frame.
+const SIDE: RangeInclusive<u32> = 128..=3840;
+
 impl FrameSize {
+    /// The frame that comes nearest to so many pixels, in their shape unless that is a strip.
+    pub fn nearest(width: u32, height: u32) -> Self {
+        let (width, height) = (f64::from(width.max(1)), f64::from(height.max(1)));
+        let (least, most) = (f64::from(*SIDE.start()), f64::from(*SIDE.end()));
+        let scale = (least / width.min(height)).max(1.0).min(most / width.max(height));
+        let side = |pixels: f64| ((pixels * scale).clamp(least, most) / 2.0).round() as u32 * 2;
+        Self::Pixels { width: side(width), height: side(height) }
+    }
+
     /// Width and height in pixels, both even, of a film of a project with this shape.
     pub fn pixels(self, aspect: Aspect) -> (u32, u32) {
         match self {
@@ -337,7 +355,7 @@ impl FromStr for FrameSize {
         let side = |digits: &str| {
             let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
             let pixels = is_number.then(|| digits.parse::<u32>().ok()).flatten();
-            pixels.filter(|pixels| (128..=3840).contains(pixels) && pixels.is_multiple_of(2))
+            pixels.filter(|pixels| SIDE.contains(pixels) && pixels.is_multiple_of(2))
         };
         let (width, height) = side(width).zip(side(height)).ok_or_else(wrong)?;
         Ok(Self::Pixels { width, height })
@@ -402,6 +420,18 @@ mod tests {
             "9999p",
         ] {
             assert!(pixels(wrong, Aspect::Wide).is_err(), "{wrong}");
+        }
+        for (asked, near) in [
+            ((1920, 1080), (1920, 1080)),
+            ((1023, 767), (1024, 768)),
+            ((7680, 4320), (3840, 2160)),
+            ((64, 48), (170, 128)),
+            ((u32::MAX, 1), (3840, 128)),
+            ((0, 0), (128, 128)),
+        ] {
+            let size = FrameSize::nearest(asked.0, asked.1);
+            assert_eq!(size.pixels(Aspect::Wide), near, "{asked:?}");
+            assert_eq!(size.to_string().parse(), Ok(size));
         }
         for same in ["640x360", "720p"] {
             assert_eq!(same.parse::<FrameSize>().map(|size| size.to_string()), Ok(same.to_owned()));

@@ -107,6 +107,13 @@ impl Base {
         Self { origin: String::new(), signing: self.signing.clone() }
     }
 
+    /// Whether an address of stored media with this query is good: whoever has one may have what it leads to.
+    pub(crate) fn opens(&self, key: &AssetKey, query: &str) -> bool {
+        let path = format!("/media/{key}");
+        let is_good = |(signing, clock): &(Signing, Clock)| signing.is_signed(&path, query, clock.now());
+        self.signing.as_ref().is_none_or(is_good)
+    }
+
     /// The absolute URL of stored media.
     pub(crate) fn media(&self, key: &AssetKey) -> String {
         let path = format!("/media/{key}");

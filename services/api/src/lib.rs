@@ -60,7 +60,7 @@ pub use router::router;
 pub use serve::{Listeners, run};
 pub use tls::{Tls, TlsError};
 
-/// Results of external nodes that are fetched at once.
+/// Results of external nodes that are fetched at once, and so many frames of clients.
 const FETCHES: usize = 4;
 
 /// What the API works with.
@@ -74,7 +74,7 @@ pub struct Api {
     pub bus: Bus,
     /// Stored media.
     pub media: MediaFolder,
-    /// Says which addresses webhooks may have, and fetches what external nodes made.
+    /// Says which addresses webhooks may have, and fetches what external nodes made and what clients want clips of.
     pub outbound: Outbound,
     /// The time.
     pub clock: Clock,
@@ -137,6 +137,8 @@ struct App {
     /// Turns to fetch what external nodes made.
     fetches: Arc<Semaphore>,
     pace: pace::Pace,
+    /// Turns to fetch what clients want clips of, so that these keep no node waiting.
+    frames: Semaphore,
     /// The OpenAPI document, once somebody asked for it.
     document: OnceLock<Bytes>,
 }
@@ -155,6 +157,7 @@ impl App {
             holders: crowd::Holders::default(),
             fetches: Arc::new(Semaphore::new(FETCHES)),
             pace: pace::Pace::default(),
+            frames: Semaphore::new(FETCHES),
             document: OnceLock::new(),
         }
     }

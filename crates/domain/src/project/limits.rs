@@ -1,5 +1,7 @@
 //! The ranges of everything that comes from outside.
 
+use std::ops::RangeInclusive;
+
 use super::command::Parameters;
 use super::error::ProjectError;
 use crate::ids::ShotId;
@@ -22,10 +24,20 @@ pub const SHOTS: u32 = 200;
 pub const CANDIDATES: u32 = 4;
 /// For so many days a project comes back out of the trash.
 pub const TRASH_DAYS: i64 = 30;
-/// Longest shot that can be asked for, in seconds.
-pub const SHOT_SECONDS: f64 = 600.0;
-/// Longest film that can be asked for, in seconds.
-pub const FILM_SECONDS: f64 = 36_000.0;
+/// Length of a shot or clip that can be asked for, in seconds.
+pub const SHOT_SECONDS: RangeInclusive<f64> = 0.5..=600.0;
+/// Longest a film can be asked to be, in seconds.
+pub const FILM_SECONDS: RangeInclusive<f64> = 1.0..=36_000.0;
+/// Sampling steps of a picture.
+pub const STEPS: RangeInclusive<u32> = 1..=200;
+/// Guidance scale of a picture.
+pub const CFG_SCALE: RangeInclusive<f64> = 0.0..=50.0;
+/// Frames per second of a clip or film.
+pub const FPS: RangeInclusive<u32> = 12..=60;
+/// Speed of a voice.
+pub const SPEED: RangeInclusive<f64> = 0.5..=2.0;
+/// Samples per second of a voice.
+pub const SAMPLE_RATE: RangeInclusive<u32> = 8_000..=192_000;
 
 type Check = Result<(), ProjectError>;
 
@@ -47,11 +59,11 @@ fn at_most(field: &'static str, text: &str, characters: usize) -> Check {
 fn within<T: PartialOrd + std::fmt::Display>(
     field: &'static str,
     value: Option<T>,
-    low: T,
-    high: T,
+    range: RangeInclusive<T>,
 ) -> Check {
     match value {
-        Some(value) if !(low <= value && value <= high) => {
+        Some(value) if !range.contains(&value) => {
+            let (low, high) = range.into_inner();
             invalid(field, format!("must be between {low} and {high}; it is {value}"))
         }
         _ => Ok(()),
@@ -84,12 +96,12 @@ fn check_title(title: &str) -> Check {
 }
 
 pub(super) fn check_shot_count(count: Option<u32>) -> Check {
-    within("shotCount", count, 1, SHOTS)
+    within("shotCount", count, 1..=SHOTS)
 }
 
 pub(super) fn check_settings(settings: &Settings) -> Check {
-    within("settings.fps", Some(settings.fps), 12, 60)?;
-    within("settings.budget", settings.budget, 0.0, 1e9)?;
+    within("settings.fps", Some(settings.fps), FPS)?;
+    within("settings.budget", settings.budget, 0.0..=1e9)?;
     let language = settings.language.as_deref();
     language.map_or(Ok(()), |language| check_language("settings.language", language))?;
     settings.voice.as_deref().map_or(Ok(()), |voice| check_name("settings.voice", voice))
@@ -120,15 +132,15 @@ pub(super) fn check_narration(narration: &str) -> Check {
 
 pub(super) fn check_shot_details(title: &str, duration_seconds: Option<f64>) -> Check {
     check_title(title)?;
-    within("duration", duration_seconds, 0.5, SHOT_SECONDS)
+    within("duration", duration_seconds, SHOT_SECONDS)
 }
 
 pub(super) fn check_candidates(count: u32) -> Check {
-    within("candidates", Some(count), 1, CANDIDATES)
+    within("candidates", Some(count), 1..=CANDIDATES)
 }
 
 pub(super) fn check_place(place: Option<u32>, shots: u32) -> Check {
-    within("place", place, 0, shots)
+    within("place", place, 0..=shots)
 }
 
 /// A new order names every shot once.
@@ -145,13 +157,13 @@ pub(super) fn check_order(known: &[ShotId], order: &[ShotId]) -> Check {
 }
 
 pub(super) fn check_parameters(parameters: &Parameters) -> Check {
-    within("steps", parameters.steps, 1, 200)?;
-    within("cfgScale", parameters.cfg_scale, 0.0, 50.0)?;
-    within("fps", parameters.fps, 12, 60)?;
-    within("duration", parameters.duration_seconds, 0.5, SHOT_SECONDS)?;
-    within("speed", parameters.speed, 0.5, 2.0)?;
-    within("maxSeconds", parameters.max_seconds, 1.0, FILM_SECONDS)?;
-    within("sampleRate", parameters.sample_rate, 8_000, 192_000)?;
+    within("steps", parameters.steps, STEPS)?;
+    within("cfgScale", parameters.cfg_scale, CFG_SCALE)?;
+    within("fps", parameters.fps, FPS)?;
+    within("duration", parameters.duration_seconds, SHOT_SECONDS)?;
+    within("speed", parameters.speed, SPEED)?;
+    within("maxSeconds", parameters.max_seconds, FILM_SECONDS)?;
+    within("sampleRate", parameters.sample_rate, SAMPLE_RATE)?;
     let Parameters { model, voice, voice_format, .. } = parameters;
     for (field, name) in [("model", model), ("voice", voice), ("format", voice_format)] {
         name.as_deref().map_or(Ok(()), |name| check_name(field, name))?;
@@ -161,7 +173,7 @@ pub(super) fn check_parameters(parameters: &Parameters) -> Check {
 
 /// Providers are not trusted to keep to what was asked.
 pub(super) fn check_storyboard(output: &StoryboardOutput) -> Check {
-    within("shots", u32::try_from(output.shots.len()).ok(), 1, SHOTS)?;
+    within("shots", u32::try_from(output.shots.len()).ok(), 1..=SHOTS)?;
     check_title(&output.title)?;
     check_language("language", &output.language)?;
     for shot in &output.shots {

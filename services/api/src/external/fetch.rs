@@ -1,4 +1,4 @@
-//! Brings what a report names into the store: fetched under the rules for addresses that others name, bounded in
+//! Brings what a report or a client names into the store: fetched under the rules for addresses that others name, bounded in
 //! size and time, and looked at before it is kept.
 
 use std::time::Duration;
@@ -15,20 +15,30 @@ use crate::problem::Problem;
 const PATIENCE: Duration = Duration::from_secs(45);
 
 impl App {
-    /// Fetches a result and stores it.
+    /// Fetches a result and stores it, if there is room for one more.
     pub(super) async fn bring(&self, wanted: &Wanted, url: &str) -> Result<Asset, Problem> {
-        self.check_disk().await?;
         let busy = "too many results are being fetched; report again in a moment";
         let turn = self.fetches.clone().try_acquire_owned();
         let _turn = turn.map_err(|_| Problem::unavailable("too_many_fetches", busy))?;
+        self.fetch(wanted, url).await
+    }
+
+    /// Fetches a file and stores it.
+    pub(crate) async fn fetch(&self, wanted: &Wanted, url: &str) -> Result<Asset, Problem> {
+        self.check_disk().await?;
         let refused = |words: String| Problem::invalid(wanted.field(), words);
         self.api.outbound.check_url(url).map_err(|error| refused(error.to_string()))?;
         let fetched = self.api.outbound.fetch(url, PATIENCE).await;
         let mut fetched = fetched.map_err(|error| refused(error.to_string()))?;
         check_head(wanted, &fetched).map_err(refused)?;
-        let mut file = self.receive(wanted, &mut fetched).await?;
+        let file = self.receive(wanted, &mut fetched).await?;
+        self.take_in(wanted, file).await
+    }
+
+    /// Stores a file that has arrived, as what it is.
+    pub(crate) async fn take_in(&self, wanted: &Wanted, mut file: Incoming) -> Result<Asset, Problem> {
         if file.bytes() == 0 {
-            return Err(refused("there is nothing at the address".to_owned()));
+            return Err(Problem::invalid(wanted.field(), "there is nothing in it"));
         }
         file.settle().await?;
         let (path, look) = (file.path().to_owned(), wanted.look);

@@ -17,7 +17,7 @@ const CHUNKS: usize = 256;
 const LONGEST: f64 = 3_600.0;
 
 /// What a kind of task is answered with.
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     pub(super) kind: Kind,
     /// The member of the report's result that leads to it.
     pub(super) name: &'static str,
@@ -39,7 +39,7 @@ pub(super) struct Seen {
 
 impl Wanted {
     /// What a task of this kind is answered with; `None` for one that is not made elsewhere.
-    pub(super) fn of(kind: Kind) -> Option<Self> {
+    pub(crate) fn of(kind: Kind) -> Option<Self> {
         let wanted = |name, words, mib, look| Self { kind, name, words, limit: mib * MIB, look };
         match kind {
             Kind::Image => Some(wanted("image_url", "a picture", 50, look_at_image)),

@@ -4,6 +4,8 @@
 mod fetch;
 mod media;
 
+pub(crate) use media::Wanted;
+
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use domain::asset::Asset;

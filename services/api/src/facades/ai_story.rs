@@ -8,21 +8,17 @@ use axum::{Json, Router};
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::ids::{ProjectId, ShotId};
 use domain::job::{FilmOutput, Kind};
-use domain::project::{Command, CreateProject, Parameters, ShotPatch};
-use domain::settings::Settings;
+use domain::project::{Command, Parameters, ShotPatch};
 use infra::postgres::views::projects::{self, Filter, ProjectRow, Sort};
 use infra::postgres::views::shots::{self, ShotRow};
 use infra::postgres::views::tasks::{self, TaskRow, TaskStatus};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::edit::transition_named;
-use super::fields::Fields;
+use super::call::{Call, transition_named};
 use super::{mock_shots, title_of};
 use crate::App;
 use crate::caller::Caller;
-use crate::commands::create_project::new_id;
-use crate::execute::Wanted;
 use crate::extract::{Base, Path};
 use crate::problem::Problem;
 
@@ -56,23 +52,9 @@ fn answer(data: Value) -> Result<Json<Answer>, Problem> {
     Ok(Json(Answer { code: 200, message: "success", data }))
 }
 
-async fn create(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    fields: Fields,
-) -> Result<Json<Answer>, Problem> {
-    let id = new_id(&app);
-    let command = Command::CreateProject(CreateProject {
-        id,
-        story: fields.text(&["content"]).unwrap_or_default(),
-        title: String::new(),
-        description: String::new(),
-        style: fields.text(&["style"]).unwrap_or_default(),
-        shot_count: None,
-        settings: Settings::default(),
-    });
-    let project = app.execute(&caller, id, command, fields.digest).await?.receipt.project;
-    let row = app.project_row(project).await?;
+async fn create(call: Call) -> Result<Json<Answer>, Problem> {
+    let project = call.create(call.project(call.fields.text(&["content"]))).await?;
+    let row = call.app.project_row(project).await?;
     answer(json!({
         "storyId": row.id, "title": title_of(&row), "status": story_status(&row), "createdAt": time(row.created_at),
     }))
@@ -116,13 +98,9 @@ async fn shot(
     answer(shot_json(&row, &story, &base))
 }
 
-async fn update_shot(
-    State(app): State<Arc<App>>,
-    Path(id): Path<ShotId>,
-    caller: Caller,
-    fields: Fields,
-) -> Result<Json<Answer>, Problem> {
-    let row = app.shot_row(id).await?;
+async fn update_shot(Path(id): Path<ShotId>, call: Call) -> Result<Json<Answer>, Problem> {
+    let row = call.app.shot_row(id).await?;
+    let fields = &call.fields;
     let patch = ShotPatch {
         prompt: fields.text(&["prompt"]),
         narration: fields.text(&["narration"]),
@@ -130,40 +108,25 @@ async fn update_shot(
         ..ShotPatch::default()
     };
     if patch.prompt.is_some() {
-        app.redo_shot(&caller, &row, patch, fields.digest).await?;
+        call.redo_shot(&row, patch).await?;
     } else if patch != ShotPatch::default() {
-        let revise = Command::ReviseShot { shot: id, patch, generate: true };
-        app.execute(&caller, row.project_id, revise, fields.digest).await?;
+        call.execute(row.project_id, Command::ReviseShot { shot: id, patch, generate: true }).await?;
     }
-    answer(json!({ "status": shot_status(&app.shot_row(id).await?.status) }))
+    answer(json!({ "status": shot_status(&call.app.shot_row(id).await?.status) }))
 }
 
 /// For those who develop clients: shots that are there at once, in place of what the story has.
-async fn mock_gen(
-    State(app): State<Arc<App>>,
-    Path(id): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    fields: Fields,
-) -> Result<Json<Answer>, Problem> {
-    mock_shots::give(&app, &caller, id, fields.digest).await?;
-    answer(shots_of(&app, id, &base).await?)
+async fn mock_gen(Path(id): Path<ProjectId>, call: Call) -> Result<Json<Answer>, Problem> {
+    mock_shots::give(&call, id).await?;
+    answer(shots_of(&call.app, id, &call.base).await?)
 }
 
-async fn generate_video(
-    State(app): State<Arc<App>>,
-    Path(id): Path<ProjectId>,
-    caller: Caller,
-    fields: Fields,
-) -> Result<Json<Answer>, Problem> {
-    app.project_row(id).await?;
-    if app.api.store.load(id).await?.state.shots.is_empty() {
+async fn generate_video(Path(id): Path<ProjectId>, call: Call) -> Result<Json<Answer>, Problem> {
+    call.app.project_row(id).await?;
+    if call.app.api.store.load(id).await?.state.shots.is_empty() {
         return Err(Problem::bad_request("no_shots", "the story has no shots yet"));
     }
-    let parameters = Parameters::default();
-    let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
-    let executed = app.execute(&caller, id, Command::RenderFilm { parameters }, fields.digest).await?;
-    answer(json!({ "id": app.task_of(&executed, &wanted).await? }))
+    answer(json!({ "id": call.render(id, Parameters::default()).await? }))
 }
 
 async fn preview(

@@ -10,7 +10,7 @@ use crate::extract::{Json, Query};
 use crate::problem::Problem;
 
 /// Named values. Names count by their letters and digits alone, so `StoryText`, `storyText` and `story_text` are
-/// one; what is empty or zero was not given; what nobody asks for is ignored.
+/// one; what is empty was not given, nor is a zero, but as a name; what nobody asks for is ignored.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     values: BTreeMap<String, Value>,
@@ -74,26 +74,28 @@ impl Fields {
     pub(super) fn text(&self, names: &[&str]) -> Option<String> {
         names.iter().find_map(|name| match self.value(name)? {
             Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
+            Value::Number(number) if number.as_f64() != Some(0.0) => Some(number.to_string()),
             _ => None,
         })
     }
 
     /// A count. What is no whole number is a bad request.
     pub(super) fn count(&self, name: &str) -> Result<Option<u32>, Problem> {
-        let Some(text) = self.text(&[name]) else { return Ok(None) };
-        let number = text.trim().parse::<f64>().ok().filter(|number| number.fract() == 0.0);
-        let number = number.filter(|number| (0.0..=f64::from(u32::MAX)).contains(number));
+        let is_count = |number: f64| number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number);
         let invalid = || Problem::bad_request("invalid", format!("{name}: must be a whole number from 1"));
-        let count = number.map(|number| number as u32).ok_or_else(invalid)?;
-        Ok(Some(count).filter(|count| *count > 0))
+        match self.number(name).map_err(|_| invalid())? {
+            Some(number) if !is_count(number) => Err(invalid()),
+            number => Ok(number.map(|number| number as u32)),
+        }
     }
 
     /// A number. What is none is a bad request.
     pub(super) fn number(&self, name: &str) -> Result<Option<f64>, Problem> {
-        let number = |text: String| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        let Some(text) = self.text(&[name]) else { return Ok(None) };
+        let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
         let invalid = || Problem::bad_request("invalid", format!("{name}: must be a number"));
-        self.text(&[name]).map(|text| number(text).ok_or_else(invalid)).transpose()
+        // In a query, zero is a text.
+        number.ok_or_else(invalid).map(|number| Some(number).filter(|number| *number != 0.0))
     }
 }
 
@@ -101,8 +103,7 @@ fn is_given(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::String(text) => !text.trim().is_empty(),
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => true,
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => true,
     }
 }
 
@@ -138,6 +139,7 @@ mod tests {
         let fields = read("/?Title=&Style=%20", r#"{"shotCount":0,"description":null}"#).await.unwrap();
         assert_eq!(fields.text(&["title", "style", "description"]), None);
         assert_eq!(fields.count("shotCount").unwrap(), None);
+        assert_eq!(read("/?speed=0.0", "").await.unwrap().number("speed").unwrap(), None);
     }
 
     #[tokio::test]

@@ -5,8 +5,7 @@ use domain::ids::ProjectId;
 use domain::job::Kind;
 use domain::project::{Command, Generate, GivenShot, Only, Parameters, ShotPatch};
 
-use crate::App;
-use crate::caller::Caller;
+use super::call::Call;
 use crate::problem::Problem;
 
 /// Title, prompt and narration of each.
@@ -21,21 +20,23 @@ const SHOTS: [[&str; 3]; 3] = [
 ];
 
 /// Puts them in place of what a story has, and lets their pictures and voices be made. Only with developer mode on.
-pub(super) async fn give(app: &App, caller: &Caller, id: ProjectId, digest: [u8; 32]) -> Result<(), Problem> {
+pub(super) async fn give(call: &Call, id: ProjectId) -> Result<(), Problem> {
+    let app = &call.app;
     if !app.api.developer_mode {
         let detail = "built-in shots are for those who develop clients: whoever runs this server must set api.developer_mode";
         return Err(Problem::new(StatusCode::FORBIDDEN, "developer_mode_off", detail));
     }
     app.project_row(id).await?;
     // First of all, so that no storyboard brings others meanwhile.
-    app.execute(&caller.clone().for_several_commands(), id, Command::CancelWork, digest).await?;
+    let caller = call.caller.clone().for_several_commands();
+    app.execute(&caller, id, Command::CancelWork, call.fields.digest).await?;
     let state = app.api.store.load(id).await?.state;
     let removed = state.shots.iter().map(|shot| Command::RemoveShot { shot: shot.id });
     let mut commands: Vec<Command> = removed.collect();
     commands.push(Command::GiveShots { shots: SHOTS.map(given).into() });
     let (kinds, parameters) = (vec![Kind::Image, Kind::Tts], Parameters::default());
     commands.push(Command::Generate(Generate { kinds, shots: None, only: Only::Missing, parameters }));
-    app.execute(caller, id, Command::Together(commands), digest).await?;
+    call.execute(id, Command::Together(commands)).await?;
     Ok(())
 }
 

@@ -2,12 +2,12 @@
 //! translates it to the same commands and queries. Nothing is decided here.
 
 mod ai_story;
+mod asked;
+mod call;
 mod document;
-mod edit;
 mod fields;
 mod gateway;
 mod mock_shots;
-mod render;
 mod server;
 mod watch;
 mod web;

@@ -8,17 +8,16 @@ use axum::{Extension, Json, Router};
 use chrono::SecondsFormat;
 use domain::ids::{ProjectId, ShotId, TaskId};
 use domain::job::Kind;
-use domain::project::{Command, CreateProject, Parameters, ShotPatch, Take, TakeMade};
-use domain::settings::Settings;
+use domain::project::{Command, Parameters, ShotPatch, Take, TakeMade};
 use infra::postgres::views::shots::{self, ShotRow};
 use infra::postgres::views::tasks::{self, TaskRow, TaskStatus};
 use serde_json::{Value, json};
 
+use super::asked::Asked;
+use super::call::Call;
 use super::fields::Fields;
 use crate::App;
 use crate::auth::Client;
-use crate::caller::Caller;
-use crate::commands::create_project::new_id;
 use crate::extract::{Base, Path};
 use crate::problem::Problem;
 
@@ -36,19 +35,9 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/api/webhook/task_complete", post(task_complete))
 }
 
-async fn create(State(app): State<Arc<App>>, caller: Caller, fields: Fields) -> Answer {
-    let id = new_id(&app);
-    let command = Command::CreateProject(CreateProject {
-        id,
-        story: fields.text(&["story"]).unwrap_or_default(),
-        title: fields.text(&["title"]).unwrap_or_default(),
-        description: String::new(),
-        style: fields.text(&["style"]).unwrap_or_default(),
-        shot_count: None,
-        settings: Settings::default(),
-    });
-    let project = app.execute(&caller, id, command, fields.digest).await?.receipt.project;
-    let task = tasks::newest(&app.api.pool, &[project], Kind::Storyboard).await?.remove(&project);
+async fn create(call: Call) -> Answer {
+    let project = call.create(call.project(call.fields.text(&["story"]))).await?;
+    let task = tasks::newest(&call.app.api.pool, &[project], Kind::Storyboard).await?.remove(&project);
     let task = task.ok_or_else(|| Problem::internal("a new project has no storyboard task"))?.id;
     Ok(Json(json!({ "project_id": project, "shots": [], "task_id": task })))
 }
@@ -78,64 +67,34 @@ fn shot_json(row: &ShotRow, base: &Base) -> Value {
     })
 }
 
-async fn update_prompt(
-    State(app): State<Arc<App>>,
-    Path(shot): Path<ShotId>,
-    caller: Caller,
-    fields: Fields,
-) -> Answer {
-    let row = app.shot_row(shot).await?;
-    let (prompt, narration) = (fields.text(&["prompt"]), fields.text(&["narration"]));
+async fn update_prompt(Path(shot): Path<ShotId>, call: Call) -> Answer {
+    let row = call.app.shot_row(shot).await?;
+    let (prompt, narration) = (call.fields.text(&["prompt"]), call.fields.text(&["narration"]));
     let patch = ShotPatch { prompt, narration, ..ShotPatch::default() };
     if patch != ShotPatch::default() {
-        let revise = Command::ReviseShot { shot, patch, generate: false };
-        app.execute(&caller, row.project_id, revise, fields.digest).await?;
+        call.execute(row.project_id, Command::ReviseShot { shot, patch, generate: false }).await?;
     }
-    let row = app.shot_row(shot).await?;
+    let row = call.app.shot_row(shot).await?;
     Ok(Json(json!({ "id": row.id, "prompt": row.prompt, "narration": row.narration })))
 }
 
-async fn generate_image(
-    State(app): State<Arc<App>>,
-    Path(shot): Path<ShotId>,
-    caller: Caller,
-    fields: Fields,
-) -> Answer {
-    let row = app.shot_row(shot).await?;
-    let parameters = Parameters {
-        model: model(&fields, &["sd_turbo", "builtin"])?,
-        seed: fields.count("seed")?,
-        steps: fields.count("steps")?,
-        cfg_scale: fields.number("cfg_scale")?,
-        ..Parameters::default()
-    };
-    queued(app.generate_take(&caller, &row, Kind::Image, parameters, fields.digest).await?)
+async fn generate_image(Path(shot): Path<ShotId>, call: Call) -> Answer {
+    let model = model(&call.fields, &["sd_turbo", "builtin"])?;
+    let parameters = Parameters { model, ..Asked::of(&call.fields).picture()? };
+    let row = call.app.shot_row(shot).await?;
+    queued(call.generate_take(&row, Kind::Image, parameters).await?)
 }
 
-async fn generate_video(
-    State(app): State<Arc<App>>,
-    Path(shot): Path<ShotId>,
-    caller: Caller,
-    fields: Fields,
-) -> Answer {
-    let row = app.shot_row(shot).await?;
-    let parameters = Parameters {
-        model: model(&fields, &["svd_img2vid", "builtin"])?,
-        fps: fields.count("fps")?,
-        duration_seconds: fields.number("duration")?,
-        ..Parameters::default()
-    };
-    queued(app.generate_take(&caller, &row, Kind::Video, parameters, fields.digest).await?)
+async fn generate_video(Path(shot): Path<ShotId>, call: Call) -> Answer {
+    let model = model(&call.fields, &["svd_img2vid", "builtin"])?;
+    let parameters = Parameters { model, ..Asked::of(&call.fields).clip()? };
+    let row = call.app.shot_row(shot).await?;
+    queued(call.generate_take(&row, Kind::Video, parameters).await?)
 }
 
-async fn generate(
-    State(app): State<Arc<App>>,
-    Path((project, shot)): Path<(ProjectId, ShotId)>,
-    caller: Caller,
-    fields: Fields,
-) -> Answer {
-    let row = app.shot_row_of(project, shot).await?;
-    queued(app.generate_take(&caller, &row, Kind::Image, Parameters::default(), fields.digest).await?)
+async fn generate(Path((project, shot)): Path<(ProjectId, ShotId)>, call: Call) -> Answer {
+    let row = call.app.shot_row_of(project, shot).await?;
+    queued(call.generate_take(&row, Kind::Image, Parameters::default()).await?)
 }
 
 fn queued(task: TaskId) -> Answer {

@@ -1,27 +1,24 @@
 //! `POST /v1/generate`: one step for a task of the StoryToVideo server, as its workers passed it on.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use domain::ids::{ShotId, TaskId};
 use domain::job::Kind;
-use domain::project::{Command, Generate, GivenShot, Only, Parameters, ProjectPatch, SceneName, ShotPatch};
-use domain::settings::Settings;
+use domain::project::{
+    Command, CreateProject, Generate, GivenShot, Only, Parameters, ProjectPatch, SceneName, ShotPatch,
+};
 use serde_json::json;
 
 use super::Answer;
-use super::call::{Call, Known, Start, scene_name, sized};
-use super::steps::voice;
-use crate::App;
-use crate::caller::Caller;
+use super::errand::{Known, scene_name};
 use crate::execute::Wanted;
-use crate::facades::edit::transition_named;
+use crate::facades::asked::Asked;
+use crate::facades::call::{Call, transition_named};
 use crate::facades::fields::Fields;
-use crate::facades::render::film_parameters;
 use crate::problem::Problem;
 
 const TYPES: &str = "generate_storyboard, generate_shot, generate_audio, generate_video";
+/// The words for a shot's id or name.
+const SHOT: &str = "shotId";
 
 /// What the parts of `parameters` say.
 struct Said {
@@ -31,27 +28,34 @@ struct Said {
     tts: Fields,
 }
 
-pub(super) async fn post(State(app): State<Arc<App>>, caller: Caller, fields: Fields) -> Answer {
-    let parameters = fields.within("parameters");
+pub(super) async fn post(call: Call) -> Answer {
+    let parameters = call.fields.within("parameters");
     let said = Said {
         defaults: parameters.within("shotDefaults"),
         shot: parameters.within("shot"),
         video: parameters.within("video"),
         tts: parameters.within("tts"),
     };
-    let kind = kind_of(&fields)?;
-    let call = Call { app: &app, caller, fields };
     let known = call.known_project().await?;
+    let kind = match kind_of(&call.fields)? {
+        Kind::Video if known.is_some() && scene_name(&said.shot, SHOT).is_none() => Kind::Film,
+        kind => kind,
+    };
+    let (parameters, mut words) = said.parameters(kind)?;
     let job = match (kind, known) {
         (Kind::Storyboard, known) => call.tell(&said, known).await?,
-        (kind, Some(known)) => call.make_in(&said, kind, &known).await?,
+        (Kind::Film, Some(known)) => call.render(known.id, parameters).await?,
+        (kind, Some(known)) => call.make_in(&known, &said, (kind, parameters)).await?,
         (kind, None) => {
-            let start = Start { style: said.style(), settings: said.settings(), ..Start::default() };
-            let shot = call.shot(&said, kind).await?.ok_or_else(|| needs(kind))?;
-            call.take(start, shot, (kind, said.parameters(kind)?)).await?
+            let mut asked = Asked::of(&said.shot);
+            let (style, settings) = (said.style(), asked.settings()?);
+            words = asked.answer(&words);
+            let shot = call.shot(&said, kind).await?;
+            let project = CreateProject { style, settings, ..call.project(None) };
+            call.take(project, shot, (kind, parameters)).await?
         }
     };
-    Ok(Json(json!({ "job_id": job, "message": "the job is queued", "error": "" })))
+    Ok(Json(json!({ "job_id": job, "message": words, "error": "" })))
 }
 
 fn kind_of(fields: &Fields) -> Result<Kind, Problem> {
@@ -66,7 +70,7 @@ fn needs(kind: Kind) -> Problem {
     let what = match kind {
         Kind::Image => "parameters.shot.prompt",
         Kind::Tts => "the words to say: parameters.tts.text, shot.narration or shot_defaults.storyText",
-        Kind::Video | Kind::Film | Kind::Storyboard => "parameters.shot.frame, a picture that is stored here",
+        Kind::Video | Kind::Film | Kind::Storyboard => "parameters.shot.frame, the address of a picture",
     };
     Problem::bad_request("nothing_to_make", format!("without a project of ours, a call must bring {what}"))
 }
@@ -76,18 +80,16 @@ impl Said {
         self.shot.text(&["style"]).or_else(|| self.defaults.text(&["style"])).unwrap_or_default()
     }
 
-    fn settings(&self) -> Settings {
-        let pixels = |name| self.shot.count(name).ok().flatten();
-        let size = pixels("imageWidth").zip(pixels("imageHeight"));
-        size.map_or_else(Settings::default, |size| sized(Settings::default(), size))
-    }
-
-    fn parameters(&self, kind: Kind) -> Result<Parameters, Problem> {
-        match kind {
-            Kind::Tts => voice(&self.tts),
-            Kind::Video => Ok(Parameters { fps: self.video.count("fps")?, ..Parameters::default() }),
-            Kind::Image | Kind::Storyboard | Kind::Film => Ok(Parameters::default()),
-        }
+    /// How a take is to be made, and what to say about that.
+    fn parameters(&self, kind: Kind) -> Result<(Parameters, String), Problem> {
+        let mut asked = Asked::of(if kind == Kind::Tts { &self.tts } else { &self.video });
+        let parameters = match kind {
+            Kind::Tts => asked.voice()?,
+            Kind::Video => asked.clip()?,
+            Kind::Film => asked.film()?,
+            Kind::Image | Kind::Storyboard => Parameters::default(),
+        };
+        Ok((parameters, asked.answer("the job is queued")))
     }
 
     fn edit(&self) -> ShotPatch {
@@ -101,7 +103,7 @@ impl Said {
     }
 }
 
-impl Call<'_> {
+impl Call {
     /// The storyboard: of the project that the call names, else of an errand.
     async fn tell(&self, said: &Said, known: Option<Known>) -> Result<TaskId, Problem> {
         let (story, style) = (said.defaults.text(&["storyText"]), said.defaults.text(&["style"]));
@@ -110,79 +112,64 @@ impl Call<'_> {
         let executed = match known {
             Some(known) => {
                 let revise = Command::ReviseProject(ProjectPatch { story, style, ..ProjectPatch::default() });
-                let together = Command::Together(vec![revise, make(shot_count)]);
-                self.app.execute(&self.caller, known.id, together, self.fields.digest).await?
+                self.execute(known.id, Command::Together(vec![revise, make(shot_count)])).await?
             }
             None => {
-                let (story, style) = (story.unwrap_or_default(), style.unwrap_or_default());
-                self.errand(Start { story, style, shot_count, ..Start::default() }, vec![make(None)]).await?
+                let style = style.unwrap_or_default();
+                let project = CreateProject { style, shot_count, ..self.project(story) };
+                self.errand(project, Parameters::default(), vec![make(None)]).await?
             }
         };
         self.app.task_of(&executed, &Wanted { kind: Kind::Storyboard, shot: None, parameters: None }).await
     }
 
-    /// A take of the shot that the call names; without one, of all shots, or the film.
-    async fn make_in(&self, said: &Said, kind: Kind, known: &Known) -> Result<TaskId, Problem> {
-        let parameters = said.parameters(kind)?;
-        match scene_name(&said.shot, "shotId") {
-            Some(name) => match known_shot(known, &name) {
-                Some(shot) => self.make_again(said, kind, (shot, parameters)).await,
-                None => self.make_new(said, kind, (known, parameters)).await,
-            },
-            None if kind == Kind::Video => {
-                let parameters = film_parameters(&said.video)?;
-                let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
-                let film = Command::RenderFilm { parameters };
-                let executed = self.app.execute(&self.caller, known.id, film, self.fields.digest).await?;
-                self.app.task_of(&executed, &wanted).await
-            }
-            None => {
-                let only = if kind == Kind::Tts { Only::All } else { Only::Missing };
-                let wanted = Command::Generate(Generate { kinds: vec![kind], shots: None, only, parameters });
-                let executed = self.app.execute(&self.caller, known.id, wanted, self.fields.digest).await?;
-                self.app.batch_of(&executed).await
-            }
-        }
-    }
-
-    async fn make_again(
+    /// A take of the shot that the call names; without one, of all shots.
+    async fn make_in(
         &self,
+        known: &Known,
         said: &Said,
-        kind: Kind,
-        (shot, parameters): (ShotId, Parameters),
+        (kind, parameters): (Kind, Parameters),
     ) -> Result<TaskId, Problem> {
-        let row = self.app.shot_row(shot).await?;
-        if kind == Kind::Image {
-            return self.app.redo_shot(&self.caller, &row, said.edit(), self.fields.digest).await;
+        let Some(name) = scene_name(&said.shot, SHOT) else {
+            let only = if kind == Kind::Tts { Only::All } else { Only::Missing };
+            let wanted = Command::Generate(Generate { kinds: vec![kind], shots: None, only, parameters });
+            let executed = self.execute(known.id, wanted).await?;
+            return self.app.batch_of(&executed).await;
+        };
+        match known_shot(known, &name) {
+            Some(shot) if kind == Kind::Image => {
+                self.redo_shot(&self.app.shot_row(shot).await?, said.edit()).await
+            }
+            Some(shot) => self.generate_take(&self.app.shot_row(shot).await?, kind, parameters).await,
+            None => self.make_new(known, said, (kind, parameters)).await,
         }
-        self.app.generate_take(&self.caller, &row, kind, parameters, self.fields.digest).await
     }
 
     /// A shot more of an errand. In a project that is somebody's own, a shot that is not there is a mistake.
     async fn make_new(
         &self,
+        known: &Known,
         said: &Said,
-        kind: Kind,
-        (known, parameters): (&Known, Parameters),
+        (kind, parameters): (Kind, Parameters),
     ) -> Result<TaskId, Problem> {
         let unknown = || Problem::not_found("shot_not_found", "the project has no such shot");
         if known.state.errand.is_none() {
             return Err(unknown());
         }
-        let shots = vec![self.shot(said, kind).await?.ok_or_else(|| needs(kind))?];
+        let shots = vec![self.shot(said, kind).await?];
         let caller = self.caller.clone().for_several_commands();
         let given = Command::GiveShots { shots };
         let executed = self.app.execute(&caller, known.id, given, self.fields.digest).await?;
         let shot =
             executed.receipt.state.as_ref().and_then(|state| state.shots.last()).ok_or_else(unknown)?;
-        let row = self.app.shot_row(shot.id).await?;
-        self.app.generate_take(&caller, &row, kind, parameters, self.fields.digest).await
+        let take = Command::GenerateTake { shot: shot.id, kind, parameters, candidates: 1 };
+        let executed = self.app.execute(&caller, known.id, take, self.fields.digest).await?;
+        self.app.task_of(&executed, &Wanted { kind, shot: Some(shot.id), parameters: None }).await
     }
 
     /// What the call tells of a shot, if that is enough for a take of this kind.
-    async fn shot(&self, said: &Said, kind: Kind) -> Result<Option<GivenShot>, Problem> {
-        let mut given =
-            GivenShot { name: scene_name(&said.shot, "shotId"), content: said.edit(), picture: None };
+    async fn shot(&self, said: &Said, kind: Kind) -> Result<GivenShot, Problem> {
+        let mut given = GivenShot { name: scene_name(&said.shot, SHOT), content: said.edit(), picture: None };
         let is_enough = match kind {
             Kind::Image => given.content.prompt.is_some(),
             Kind::Tts => {
@@ -198,7 +185,7 @@ impl Call<'_> {
             }
             Kind::Storyboard | Kind::Film => false,
         };
-        Ok(is_enough.then_some(given))
+        if is_enough { Ok(given) } else { Err(needs(kind)) }
     }
 }
 

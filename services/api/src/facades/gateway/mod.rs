@@ -4,7 +4,7 @@
 //! remembers what the client calls things, and makes what is asked for and nothing else. Errors are
 //! `{job_id, message, error}`: an empty id, the problem's code, and one sentence.
 
-mod call;
+mod errand;
 mod generate;
 mod picture;
 mod steps;
@@ -25,7 +25,7 @@ use futures::Stream;
 use futures::stream::unfold;
 use serde_json::{Value, json};
 
-use super::edit::NO_DIGEST;
+use super::call::NO_DIGEST;
 use super::watch::{Form, Watch};
 use crate::App;
 use crate::auth::Identity;

@@ -1,66 +1,44 @@
 //! A route for each step of the chain, and one for the whole of it.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
+use domain::ids::TaskId;
 use domain::job::Kind;
-use domain::project::{Command, GivenShot, Parameters, ShotPatch};
+use domain::project::{Command, CreateProject, GivenShot, Parameters, ShotPatch};
 use domain::settings::{Music, Settings};
 use serde_json::json;
 
-use super::call::{Call, Start, scene_name, sized, sized_as_said};
+use super::errand::scene_name;
 use super::{Answer, view};
-use crate::App;
-use crate::caller::Caller;
 use crate::execute::Wanted;
-use crate::extract::Base;
+use crate::facades::asked::{Asked, Size};
+use crate::facades::call::Call;
 use crate::facades::fields::Fields;
 use crate::problem::Problem;
 
 /// The words for a scene's number or name.
-const SCENE: &str = "sceneId";
+pub(super) const SCENE: &str = "sceneId";
 
 /// `{story, style, scenes}`: the storyboard.
-pub(super) async fn storyboard(
-    State(app): State<Arc<App>>,
-    base: Base,
-    caller: Caller,
-    fields: Fields,
-) -> Answer {
-    let call = Call { app: &app, caller, fields };
-    let start = told(&call.fields)?;
+pub(super) async fn storyboard(call: Call) -> Answer {
     let make = Command::MakeStoryboard { force: false, shot_count: None, alone: true };
-    let executed = call.errand(start, vec![make]).await?;
+    let executed = call.errand(call.told()?, Parameters::default(), vec![make]).await?;
     let wanted = Wanted { kind: Kind::Storyboard, shot: None, parameters: None };
-    Ok(Json(view::task(&app, app.task_of(&executed, &wanted).await?, &base).await?))
+    call.answer(call.app.task_of(&executed, &wanted).await?, "").await
 }
 
 /// `{storyboard[], image_style{resolution, num_steps, cfg_scale, seed}}`: a picture of each scene.
-pub(super) async fn frames(
-    State(app): State<Arc<App>>,
-    base: Base,
-    caller: Caller,
-    fields: Fields,
-) -> Answer {
-    let call = Call { app: &app, caller, fields };
+pub(super) async fn frames(call: Call) -> Answer {
     let scenes = call.fields.list("storyboard", "prompt")?;
     let shots = scenes.iter().map(drawn).collect::<Result<_, _>>()?;
     let style = call.fields.within("imageStyle");
-    let resolution = style.text(&["resolution"]);
-    let start = Start {
-        style: call.fields.text(&["style"]).or_else(|| style.text(&["style"])).unwrap_or_default(),
-        settings: sized_as_said(Settings::default(), resolution.as_deref())?,
-        ..Start::default()
-    };
-    let parameters = Parameters {
-        steps: style.count("numSteps")?,
-        cfg_scale: style.number("cfgScale")?,
-        seed: style.count("seed")?,
-        ..Parameters::default()
-    };
-    let batch = call.takes(start, shots, (Kind::Image, parameters)).await?;
-    Ok(Json(view::task(&app, batch, &base).await?))
+    let mut asked = Asked::of(&style);
+    let (settings, parameters) = (asked.settings()?, asked.picture()?);
+    let plain = call.project(None);
+    let named = Some(plain.style.clone()).filter(|style| !style.is_empty());
+    let style = named.or_else(|| style.text(&["style"])).unwrap_or_default();
+    let project = CreateProject { style, settings, ..plain };
+    let batch = call.takes(project, shots, (Kind::Image, parameters)).await?;
+    call.answer(batch, &asked.answer("")).await
 }
 
 /// A scene of which a picture is made: of its prompt, else of what it says.
@@ -80,41 +58,31 @@ fn drawn(scene: &Fields) -> Result<GivenShot, Problem> {
 
 /// `{frames[], video{fps, resolution, transition_duration}}`: a clip of each frame. Clips are made one by one, so
 /// there is no transition to have a duration.
-pub(super) async fn clips(State(app): State<Arc<App>>, base: Base, caller: Caller, fields: Fields) -> Answer {
-    let call = Call { app: &app, caller, fields };
-    let mut shots = Vec::new();
-    for scene in call.fields.list("frames", "frame")? {
-        let frame = scene.text(&["frame", "imageUrl", "url", "path"]).unwrap_or_default();
-        let picture = Some(call.picture(&frame).await?);
-        let content = ShotPatch { prompt: scene.text(&["prompt"]), ..ShotPatch::default() };
-        shots.push(GivenShot { name: scene_name(&scene, SCENE), content, picture });
-    }
+pub(super) async fn clips(call: Call) -> Answer {
     let video = call.fields.within("video");
-    let resolution = video.text(&["resolution"]);
-    let settings = sized_as_said(Settings::default(), resolution.as_deref())?;
-    let parameters = Parameters {
-        fps: video.count("fps")?,
-        duration_seconds: video.number("duration")?,
-        ..Parameters::default()
+    let mut asked = Asked::of(&video);
+    let (settings, parameters) = (asked.settings()?, asked.clip()?);
+    let scenes = call.fields.list("frames", "frame")?;
+    // The pictures of a repeated call may be gone, or its addresses too old.
+    let batch = match call.app.repeated(&call.caller, call.fields.digest).await? {
+        Some(repeated) => call.app.batch_of(&repeated).await?,
+        None => {
+            let shots = call.framed(&scenes).await?;
+            let project = CreateProject { settings, ..call.project(None) };
+            call.takes(project, shots, (Kind::Video, parameters)).await?
+        }
     };
-    let start = Start { settings, ..Start::default() };
-    let batch = call.takes(start, shots, (Kind::Video, parameters)).await?;
-    Ok(Json(view::task(&app, batch, &base).await?))
+    call.answer(batch, &asked.answer("")).await
 }
 
 /// `{lines[{scene_id, text}], voice, speed, format}`: a voice for each line.
-pub(super) async fn narration(
-    State(app): State<Arc<App>>,
-    base: Base,
-    caller: Caller,
-    fields: Fields,
-) -> Answer {
-    let call = Call { app: &app, caller, fields };
+pub(super) async fn narration(call: Call) -> Answer {
     let lines = call.fields.list("lines", "text")?;
     let shots = lines.iter().map(spoken).collect::<Result<_, _>>()?;
-    let parameters = voice(&call.fields)?;
-    let batch = call.takes(Start::default(), shots, (Kind::Tts, parameters)).await?;
-    Ok(Json(view::task(&app, batch, &base).await?))
+    let mut asked = Asked::of(&call.fields);
+    let parameters = asked.voice()?;
+    let batch = call.takes(call.project(None), shots, (Kind::Tts, parameters)).await?;
+    call.answer(batch, &asked.answer("")).await
 }
 
 fn spoken(line: &Fields) -> Result<GivenShot, Problem> {
@@ -124,60 +92,29 @@ fn spoken(line: &Fields) -> Result<GivenShot, Problem> {
     Ok(GivenShot { name: scene_name(line, SCENE), content, picture: None })
 }
 
-/// How a voice is asked for. A language stands for its own voice.
-pub(super) fn voice(fields: &Fields) -> Result<Parameters, Problem> {
-    Ok(Parameters {
-        voice: fields.text(&["voice", "speaker", "lang"]),
-        speed: fields.number("speed")?,
-        sample_rate: fields.count("sampleRate")?,
-        voice_format: fields.text(&["format"]),
-        ..Parameters::default()
-    })
-}
-
 /// `{story, style?, scenes?, width?, height?, img_steps?, cfg_scale?, fps?, clip_seconds?, speaker?, speed?, bgm?}`:
 /// the whole chain, up to the film.
-pub(super) async fn render(State(app): State<Arc<App>>, caller: Caller, fields: Fields) -> Answer {
-    let call = Call { app: &app, caller, fields };
-    let make = Command::MakeStoryboard { force: false, shot_count: None, alone: false };
-    let parameters = Parameters::default();
-    let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
-    let film = Command::RenderFilm { parameters };
-    let executed = call.errand(chained(&call.fields)?, vec![make, film]).await?;
-    let job = app.task_of(&executed, &wanted).await?;
-    Ok(Json(json!({ "job_id": job, "message": "the film is made", "error": "" })))
-}
-
-fn told(fields: &Fields) -> Result<Start, Problem> {
-    Ok(Start {
-        story: fields.text(&["story", "storyText"]).unwrap_or_default(),
-        style: fields.text(&["style"]).unwrap_or_default(),
-        shot_count: fields.count("scenes")?,
-        ..Start::default()
-    })
-}
-
-fn chained(fields: &Fields) -> Result<Start, Problem> {
-    let clip_seconds = fields.number("clipSeconds")?;
-    let usual = Parameters {
-        steps: fields.count("imgSteps")?,
-        cfg_scale: fields.number("cfgScale")?,
-        duration_seconds: clip_seconds,
-        speed: fields.number("speed")?,
-        ..Parameters::default()
-    };
-    let size = fields.count("width")?.zip(fields.count("height")?);
-    let plain = Settings::default();
-    let plain = size.map_or(plain.clone(), |size| sized(plain, size));
+pub(super) async fn render(call: Call) -> Answer {
+    let mut asked = Asked::of(&call.fields);
+    let (picture, clip, voice) = (asked.picture()?, asked.clip()?, asked.voice()?);
     let settings = Settings {
-        fps: fields.count("fps")?.unwrap_or(plain.fps),
-        voice: fields.text(&["speaker"]),
-        music: music(fields),
+        music: music(&call.fields),
         // Whoever says how long clips are wants clips.
-        image_to_video: clip_seconds.is_some(),
-        ..plain
+        image_to_video: clip.duration_seconds.is_some(),
+        seed: picture.seed,
+        ..asked.size()?.map(Size::of_pictures).unwrap_or_default()
     };
-    Ok(Start { settings, usual, ..told(fields)? })
+    let settings = Settings { fps: clip.fps.unwrap_or(settings.fps), voice: voice.voice, ..settings };
+    let usual =
+        Parameters { seed: None, duration_seconds: clip.duration_seconds, speed: voice.speed, ..picture };
+    let project = CreateProject { settings, ..call.told()? };
+    // The film has the very size; pictures of the nearest shape are cropped.
+    let parameters = Parameters { resolution: asked.frame()?, ..Parameters::default() };
+    let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
+    let make = Command::MakeStoryboard { force: false, shot_count: None, alone: false };
+    let executed = call.errand(project, usual, vec![make, Command::RenderFilm { parameters }]).await?;
+    let job = call.app.task_of(&executed, &wanted).await?;
+    Ok(Json(json!({ "job_id": job, "message": asked.answer("the film is made"), "error": "" })))
 }
 
 /// `bgm` names a mood, or says whether there is music at all.
@@ -188,5 +125,22 @@ fn music(fields: &Fields) -> Music {
             let named = said.and_then(|said| said.as_str()?.trim().to_lowercase().parse().ok());
             named.filter(|music| *music != Music::Own).unwrap_or(Music::Auto)
         }
+    }
+}
+
+impl Call {
+    /// A project that is told from its story.
+    fn told(&self) -> Result<CreateProject, Problem> {
+        let plain = self.project(self.fields.text(&["story", "storyText"]));
+        Ok(CreateProject { shot_count: self.fields.count("scenes")?, ..plain })
+    }
+
+    /// The task that was asked for, with these words if there are any.
+    async fn answer(&self, task: TaskId, words: &str) -> Answer {
+        let mut task = view::task(&self.app, task, &self.base).await?;
+        if !words.is_empty() {
+            task["message"] = json!(words);
+        }
+        Ok(Json(task))
     }
 }

@@ -6,8 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use domain::ids::{ProjectId, ShotId, TaskId};
 use domain::job::Kind;
-use domain::project::{Command, CreateProject, Generate, Only, Parameters, ProjectPatch, ShotPatch};
-use domain::settings::Settings;
+use domain::project::{Command, CreateProject, Generate, Only, ProjectPatch, ShotPatch};
 use infra::postgres::views::tasks::{self, TaskRow};
 use serde_json::json;
 
@@ -15,12 +14,9 @@ use super::Answer;
 use super::view::{View, time};
 use crate::App;
 use crate::caller::Caller;
-use crate::commands::create_project::new_id;
-use crate::execute::Wanted;
-use crate::extract::{Base, Path};
-use crate::facades::edit::{NO_DIGEST, transition_named};
-use crate::facades::fields::Fields;
-use crate::facades::render::film_parameters;
+use crate::extract::Path;
+use crate::facades::asked::Asked;
+use crate::facades::call::{Call, NO_DIGEST, transition_named};
 use crate::problem::Problem;
 
 /// Shots of a project whose client does not say.
@@ -28,19 +24,15 @@ const SHOTS: u32 = 5;
 /// More tasks than a storyboard and its shots can have.
 const TASKS: i64 = 1_000;
 
-pub(super) async fn create(State(app): State<Arc<App>>, caller: Caller, fields: Fields) -> Answer {
-    let id = new_id(&app);
-    let command = Command::CreateProject(CreateProject {
-        id,
-        story: fields.text(&["storyText"]).unwrap_or_default(),
-        title: fields.text(&["title"]).unwrap_or_default(),
-        description: fields.text(DESCRIPTION).unwrap_or_default(),
-        style: fields.text(&["style"]).unwrap_or_default(),
-        shot_count: Some(fields.count("shotCount")?.unwrap_or(SHOTS)),
-        settings: Settings::default(),
-    });
-    let project = app.execute(&caller, id, command, fields.digest).await?.receipt.project;
-    let (storyboard, shots) = storyboard_tasks(&app, project).await?;
+pub(super) async fn create(call: Call) -> Answer {
+    let project = call
+        .create(CreateProject {
+            description: call.fields.text(DESCRIPTION).unwrap_or_default(),
+            shot_count: Some(call.fields.count("shotCount")?.unwrap_or(SHOTS)),
+            ..call.project(call.fields.text(&["storyText"]))
+        })
+        .await?;
+    let (storyboard, shots) = storyboard_tasks(&call.app, project).await?;
     Ok(Json(json!({ "project_id": project, "text_task_id": storyboard, "shot_task_ids": shots })))
 }
 
@@ -58,13 +50,8 @@ async fn storyboard_tasks(app: &App, project: ProjectId) -> Result<(String, Vec<
     Ok((storyboard.map(|id| id.to_string()).unwrap_or_default(), shots))
 }
 
-pub(super) async fn revise(
-    State(app): State<Arc<App>>,
-    Path(id): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    fields: Fields,
-) -> Answer {
+pub(super) async fn revise(Path(id): Path<ProjectId>, call: Call) -> Answer {
+    let (app, fields) = (&call.app, &call.fields);
     app.project_row(id).await?;
     let state = app.api.store.load(id).await?.state;
     let story = fields.text(&["storyText"]).filter(|story| *story != state.story);
@@ -83,10 +70,10 @@ pub(super) async fn revise(
         vec![revise]
     };
     let cancelled = if tells_anew { state.open_tasks().count() } else { 0 };
-    app.execute(&caller, id, Command::Together(commands), fields.digest).await?;
+    call.execute(id, Command::Together(commands)).await?;
     let (storyboard, shots) =
-        if tells_anew { storyboard_tasks(&app, id).await? } else { (String::new(), Vec::new()) };
-    let view = View::load(&app, id, &base).await?.project();
+        if tells_anew { storyboard_tasks(app, id).await? } else { (String::new(), Vec::new()) };
+    let view = View::load(app, id, &call.base).await?.project();
     Ok(Json(json!({
         "updateAT": view["updatedAt"], "project": view, "deleted": cancelled, "text_task": storyboard,
         "shot_tasks": shots,
@@ -100,13 +87,9 @@ pub(super) async fn delete(State(app): State<Arc<App>>, Path(id): Path<ProjectId
     Ok(Json(json!({ "success": true, "deleteAt": at, "message": "the project is deleted" })))
 }
 
-pub(super) async fn revise_shot(
-    State(app): State<Arc<App>>,
-    Path((project, shot)): Path<(ProjectId, ShotId)>,
-    caller: Caller,
-    fields: Fields,
-) -> Answer {
-    let row = app.shot_row_of(project, shot).await?;
+pub(super) async fn revise_shot(Path((project, shot)): Path<(ProjectId, ShotId)>, call: Call) -> Answer {
+    let row = call.app.shot_row_of(project, shot).await?;
+    let fields = &call.fields;
     // The desktop client sends the transition as a style.
     let transition = fields.text(&["transition"]).or_else(|| fields.text(&["style"]));
     let patch = ShotPatch {
@@ -116,7 +99,7 @@ pub(super) async fn revise_shot(
         transition: transition.and_then(|name| transition_named(&name)).map(Some),
         ..ShotPatch::default()
     };
-    let task = app.redo_shot(&caller, &row, patch, fields.digest).await?;
+    let task = call.redo_shot(&row, patch).await?;
     Ok(Json(json!({ "shot_id": shot, "task_id": task, "message": "the picture is made again" })))
 }
 
@@ -130,51 +113,32 @@ pub(super) async fn delete_shot(
     Ok(Json(json!({ "message": "the shot is deleted", "shot_id": shot, "project_id": project })))
 }
 
-pub(super) async fn video(
-    State(app): State<Arc<App>>,
-    Path(id): Path<ProjectId>,
-    caller: Caller,
-    fields: Fields,
-) -> Answer {
-    app.project_row(id).await?;
-    let task = match fields.text(&["shotId"]) {
+pub(super) async fn video(Path(id): Path<ProjectId>, call: Call) -> Answer {
+    call.app.project_row(id).await?;
+    let shot = call.fields.text(&["shotId"]);
+    let mut asked = Asked::of(&call.fields);
+    let task = match &shot {
         Some(shot) => {
             let unknown = |_| Problem::not_found("shot_not_found", "there is no such shot");
-            let row = app.shot_row_of(id, shot.parse().map_err(unknown)?).await?;
-            let parameters = Parameters { fps: fields.count("fps")?, ..Parameters::default() };
-            app.generate_take(&caller, &row, Kind::Video, parameters, fields.digest).await?
+            let row = call.app.shot_row_of(id, shot.parse().map_err(unknown)?).await?;
+            call.generate_take(&row, Kind::Video, asked.clip()?).await?
         }
-        None => {
-            let parameters = film_parameters(&fields)?;
-            let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
-            let film = Command::RenderFilm { parameters };
-            let executed = app.execute(&caller, id, film, fields.digest).await?;
-            app.task_of(&executed, &wanted).await?
-        }
+        None => call.render(id, asked.film()?).await?,
     };
-    let shot = fields.text(&["shotId"]).unwrap_or_default();
-    Ok(Json(json!({ "message": "the video is made", "project_id": id, "shot_id": shot, "task_id": task })))
+    Ok(Json(json!({
+        "message": asked.answer("the video is made"), "project_id": id, "shot_id": shot.unwrap_or_default(),
+        "task_id": task,
+    })))
 }
 
-pub(super) async fn tts(
-    State(app): State<Arc<App>>,
-    Path(id): Path<ProjectId>,
-    caller: Caller,
-    fields: Fields,
-) -> Answer {
-    app.project_row(id).await?;
-    let speed = fields.number("speed")?;
-    // Providers take the name of a language for its own voice, and so they do with names they do not know.
-    let voice = fields.text(&["voice"]).or_else(|| fields.text(&["lang"]));
-    let parameters = Parameters {
-        voice,
-        speed,
-        sample_rate: fields.count("sampleRate")?,
-        voice_format: fields.text(&["format"]),
-        ..Parameters::default()
-    };
-    let wanted = Generate { kinds: vec![Kind::Tts], shots: None, only: Only::All, parameters };
-    let executed = app.execute(&caller, id, Command::Generate(wanted), fields.digest).await?;
-    let task = app.batch_of(&executed).await?;
-    Ok(Json(json!({ "task_id": task, "message": "the voices are made", "project_id": id })))
+/// Providers take the name of a language for its own voice, and so they do with names they do not know.
+pub(super) async fn tts(Path(id): Path<ProjectId>, call: Call) -> Answer {
+    call.app.project_row(id).await?;
+    let mut asked = Asked::of(&call.fields);
+    let wanted =
+        Generate { kinds: vec![Kind::Tts], shots: None, only: Only::All, parameters: asked.voice()? };
+    let executed = call.execute(id, Command::Generate(wanted)).await?;
+    let task = call.app.batch_of(&executed).await?;
+    let message = asked.answer("the voices are made");
+    Ok(Json(json!({ "task_id": task, "message": message, "project_id": id })))
 }
