@@ -253,8 +253,9 @@ async fn broken_music_gives_a_film_without_music_and_says_so() {
     let path = studio.path_of(&asset);
     std::fs::write(&path, b"ID3 this is no music").unwrap();
     studio.inputs.insert(asset, path);
-    let rendered = studio.render().await.unwrap();
-    assert!(rendered.warnings[0].starts_with("the film has no music"), "{:?}", rendered.warnings);
+    let warnings = studio.render().await.unwrap().warnings;
+    assert!(warnings[0].starts_with("the film has no music"), "{warnings:?}");
+    assert!(!warnings[0].contains(studio.folder.path().to_str().unwrap()), "{warnings:?}");
 }
 
 #[tokio::test]
@@ -304,7 +305,7 @@ async fn a_film_that_is_cut_ends_there_and_its_voice_dies_away() {
     let studio = Studio::new(FilmSpec { max_seconds: Some(5.0), ..film(shots) }).await;
     let rendered = studio.render().await.unwrap();
     assert!((rendered.duration_seconds - 5.0).abs() < 1e-6);
-    assert_eq!(rendered.warnings, ["the film ends after 5.0 s of 8.8 s, as was asked"]);
+    assert_eq!(rendered.warnings, ["the film ends after 5.0 s, as was asked"]);
     assert_eq!(rendered.segments.total, 3);
     assert!(std::fs::read_to_string(&rendered.srt).unwrap().contains("--> 00:00:05,000"));
     let loudest = |from: f64, to: f64| {
@@ -328,6 +329,24 @@ async fn a_film_is_kept_in_webm_when_that_is_asked_for() {
     {
         assert!(probe.contains(track), "{track} is missing in {probe}");
     }
+}
+
+#[tokio::test]
+async fn an_ffmpeg_that_cannot_make_a_format_is_told_before_anything_is_made() {
+    let shots = vec![shot(1, "One.", 1.0, Transition::Cut)];
+    let mut studio = Studio::new(FilmSpec { format: Some(FilmFormat::Webm), ..film(shots) }).await;
+    let real = studio.tools.ffmpeg.display().to_string();
+    studio.tools.ffmpeg = studio.folder.path().join("ffmpeg");
+    let script =
+        format!("#!/bin/sh\ncase \"$*\" in *-encoders*) {real} \"$@\" | grep -v libvpx;; *) exit 1;; esac\n");
+    // Written by another process: a file that this one has open while another test forks cannot be run.
+    let mut write = Command::new("sh");
+    write.args(["-c", r#"printf %s "$2" > "$1" && chmod 755 "$1""#, "sh"]).arg(&studio.tools.ffmpeg);
+    assert!(write.arg(script).status().unwrap().success());
+    let failure = Failure::from(studio.render().await.unwrap_err());
+    assert_eq!((failure.code.as_str(), failure.retryable), ("encoder_missing", false), "{failure}");
+    assert!(failure.message.contains("no encoder libvpx-vp9"), "{failure}");
+    assert_eq!(studio.left(), Vec::<String>::new());
 }
 
 #[tokio::test]

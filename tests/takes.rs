@@ -133,7 +133,7 @@ async fn a_picture_of_ones_own_is_used_and_what_is_none_changes_nothing() {
     assert_eq!(status, StatusCode::OK, "{shot}");
     let made = takes(&world, &shots[0], "image").await;
     let own = made.iter().find(|take| take["chosen"] == true).unwrap();
-    assert_eq!((&own["provider"], &own["sizeBytes"]), (&json!("upload"), &json!(picture().len())));
+    assert_eq!(own["provider"], "upload");
     let media = shot["image"]["url"].as_str().unwrap().strip_prefix("http://localhost").unwrap().to_owned();
     let request = Request::get(media).header("host", "localhost").body(Body::empty()).unwrap();
     assert_eq!(send(&world, request).await.0, StatusCode::OK);

@@ -1,6 +1,8 @@
 //! Takes a file from a `multipart/form-data` body: one part named `file`, bounded in size and time, and looked at
 //! before it is stored. What it is called and what it is said to be does not count.
 
+pub(crate) mod picture;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,6 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use domain::asset::Asset;
-use image::{ImageFormat, ImageReader, Limits};
 use infra::media::{Incoming, MediaFolder};
 use multer::{Constraints, Multipart, SizeLimit};
 use tokio::io::AsyncReadExt;
@@ -17,6 +18,7 @@ use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::problem::Problem;
+use picture::Plain;
 
 /// Largest file, in bytes.
 pub(crate) const FILE_LIMIT: u64 = 50 * 1024 * 1024;
@@ -24,12 +26,6 @@ pub(crate) const FILE_LIMIT: u64 = 50 * 1024 * 1024;
 const FORM_LIMIT: u64 = FILE_LIMIT + 64 * 1024;
 /// Longest time that a file may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(50);
-/// Longest side of a picture, in pixels.
-const LONGEST_SIDE: u32 = 8_192;
-/// Most pixels of a picture: 8,192 × 4,096.
-const PIXELS: u64 = 32 * 1024 * 1024;
-/// Most memory that decoding a picture may take, in bytes: eight for each pixel, and what the decoder needs.
-const DECODING: u64 = PIXELS * 8 + 64 * 1024 * 1024;
 /// Pictures that are decoded at once.
 const DECODERS: usize = 2;
 
@@ -63,12 +59,15 @@ impl<S: Send + Sync> FromRequest<S> for Upload {
 }
 
 impl Upload {
-    /// Stores the picture: PNG, JPEG or WebP, decoded to the last pixel.
+    /// Stores the picture: PNG, JPEG or WebP, decoded to the last pixel, and as it is to be seen.
     pub(crate) async fn picture(self, media: &MediaFolder, decoders: &Decoders) -> Result<Asset, Problem> {
         let file = self.receive(media).await?;
         let path = file.path().to_owned();
-        let extension = decoders.run(move || look_at_picture(&path)).await??;
-        Ok(media.keep(file, "image", extension).await?)
+        let Plain { extension, anew } = decoders.run(move || picture::plain(&path)).await??;
+        let Some(bytes) = anew else { return Ok(media.keep(file, "image", extension).await?) };
+        let mut written = media.receive_file().await?;
+        written.write(&bytes).await?;
+        Ok(media.keep(written, "image", extension).await?)
     }
 
     /// Stores the music: WAV, FLAC, MP3, Ogg or M4A. The film is made without it when it cannot be played.
@@ -142,53 +141,6 @@ fn refused(error: &multer::Error) -> Problem {
     }
 }
 
-/// Decodes a picture within limits. Answers the extension of what it really is. Blocks.
-pub(crate) fn look_at_picture(path: &Path) -> Result<&'static str, Problem> {
-    let not_read = |error: std::io::Error| {
-        Problem::unavailable("media_unavailable", "stored media cannot be read").because(error.to_string())
-    };
-    let open = || ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(not_read);
-    let mut reader = open()?;
-    let extension = match reader.format() {
-        Some(ImageFormat::Png) => "png",
-        Some(ImageFormat::Jpeg) => "jpg",
-        Some(ImageFormat::WebP) => "webp",
-        _ => return Err(Problem::invalid("file", "must be a PNG, JPEG or WebP picture")),
-    };
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LONGEST_SIDE);
-    limits.max_image_height = Some(LONGEST_SIDE);
-    limits.max_alloc = Some(DECODING);
-    reader.limits(limits);
-    // Only its head is read for that.
-    check_size(open()?.into_dimensions().map_err(not_decoded)?)?;
-    reader.decode().map_err(not_decoded)?;
-    Ok(extension)
-}
-
-fn not_decoded(error: image::ImageError) -> Problem {
-    match error {
-        image::ImageError::Limits(_) => too_many_pixels(),
-        _ => Problem::invalid("file", "is damaged: it cannot be decoded"),
-    }
-}
-
-fn check_size((width, height): (u32, u32)) -> Result<(), Problem> {
-    let (short, long) = (width.min(height), width.max(height));
-    if long > LONGEST_SIDE || u64::from(width) * u64::from(height) > PIXELS {
-        return Err(too_many_pixels());
-    }
-    if short < 16 || long / short >= 20 {
-        return Err(Problem::invalid("file", "must have at least 16 pixels each way, and not be a strip"));
-    }
-    Ok(())
-}
-
-fn too_many_pixels() -> Problem {
-    let words = format!("must have at most {LONGEST_SIDE} pixels each way, and {PIXELS} in all");
-    Problem::invalid("file", words)
-}
-
 /// The extension of what a sound file really is, by its first bytes.
 async fn sound_format(path: &Path) -> Result<&'static str, Problem> {
     let mut head = [0; 12];
@@ -209,8 +161,10 @@ async fn sound_format(path: &Path) -> Result<&'static str, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use super::picture::LONGEST_SIDE;
     use super::*;
     use axum::body::Body;
+    use image::ImageFormat;
 
     const BOUNDARY: &str = "line";
 
@@ -252,7 +206,7 @@ mod tests {
     #[tokio::test]
     async fn a_picture_is_stored_as_what_it_is_whatever_it_is_called() {
         for (format, extension) in
-            [(ImageFormat::Png, "png"), (ImageFormat::Jpeg, "jpg"), (ImageFormat::WebP, "webp")]
+            [(ImageFormat::Png, "png"), (ImageFormat::Jpeg, "jpg"), (ImageFormat::WebP, "png")]
         {
             let asset = bring(form(&[part("file", &picture(64, 48, format))])).await.unwrap();
             assert_eq!(asset.key.extension(), extension);

@@ -38,6 +38,10 @@ pub const FPS: RangeInclusive<u32> = 12..=60;
 pub const SPEED: RangeInclusive<f64> = 0.5..=2.0;
 /// Samples per second of a voice.
 pub const SAMPLE_RATE: RangeInclusive<u32> = 8_000..=192_000;
+/// No shot of a film is shorter, in seconds.
+pub const SHORTEST_SHOT: f64 = 2.5;
+/// No two shots of a film overlap for longer, in seconds: half a second, rounded up to a frame.
+pub const LONGEST_TRANSITION: f64 = 0.6;
 
 type Check = Result<(), ProjectError>;
 

@@ -24,13 +24,13 @@ pub(super) fn with_consequences(before: &Project, facts: Vec<Event>, ids: &mut N
     let mut project = before.clone();
     let mut events = Vec::with_capacity(facts.len());
     let mut news = facts;
-    let mut others_are_free = false;
+    let mut free = Free::Nothing;
     while !news.is_empty() {
         news.iter().for_each(|event| project.evolve(event));
-        others_are_free |= news.iter().any(may_free_others);
+        free = news.iter().map(frees).fold(free, Ord::max);
         let next = match settles_all {
             true => Vec::new(),
-            false => consequences((before, &project), (&news, others_are_free), ids),
+            false => consequences((before, &project), (&news, free), ids),
         };
         events.append(&mut news);
         news = next;
@@ -41,7 +41,7 @@ pub(super) fn with_consequences(before: &Project, facts: Vec<Event>, ids: &mut N
 
 fn consequences(
     (before, project): (&Project, &Project),
-    (news, others_are_free): (&[Event], bool),
+    (news, free): (&[Event], Free),
     ids: &mut NewIds,
 ) -> Vec<Event> {
     let mut events = Vec::new();
@@ -60,12 +60,12 @@ fn consequences(
             events.extend(made_for_today(project, id, task, ids));
         }
     }
-    if events.is_empty() && others_are_free {
+    if events.is_empty() && free > Free::Nothing {
         events.extend(cancel_what_waited_in_vain(project));
         if events.is_empty() {
             events.extend(queue_what_waited(project));
         }
-        if events.is_empty() {
+        if events.is_empty() && free == Free::Everything {
             events.extend(render_when_complete(project, ids));
         }
     }
@@ -82,18 +82,31 @@ fn may_have_consequences(event: &Event) -> bool {
     !matches!(event, Event::TaskStarted(_) | Event::TaskRetryScheduled(_) | Event::TaskDeferred(_))
 }
 
-/// What waits, or is complete, may go on after these.
-fn may_free_others(event: &Event) -> bool {
-    matches!(
-        event,
+/// What may go on after the news so far.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Free {
+    Nothing,
+    /// A film that is cut off may need fewer shots.
+    Films,
+    /// What waits, or is complete.
+    Everything,
+}
+
+fn frees(event: &Event) -> Free {
+    match event {
         Event::TaskFinished(_)
-            | Event::TaskFailed(_)
-            | Event::TaskCancelled(_)
-            | Event::ShotRemoved(_)
-            | Event::ShotsReordered(_)
-            | Event::TakeSelected(_)
-            | Event::TakeUploaded(_)
-    )
+        | Event::TaskFailed(_)
+        | Event::TaskCancelled(_)
+        | Event::ShotRemoved(_)
+        | Event::ShotsReordered(_)
+        | Event::TakeSelected(_)
+        | Event::TakeUploaded(_) => Free::Everything,
+        Event::ShotAdded(_)
+        | Event::ShotDetailsRevised(_)
+        | Event::ShotNarrationRevised(_)
+        | Event::SettingsRevised(_) => Free::Films,
+        _ => Free::Nothing,
+    }
 }
 
 /// How a batch ends when the last of its children has: as failed when one of them did.

@@ -20,7 +20,8 @@ use crate::upload::{Upload, UploadForm};
     put, path = "/v1/projects/{project}/shots/{shot}/image", tag = "shots", operation_id = "uploadImage",
     summary = "Let a shot use a picture of one's own", params(Caller),
     request_body(content = UploadForm, content_type = "multipart/form-data", 
-        description = "PNG, JPEG or WebP with at most 8,192 pixels each way and 33,554,432 (8,192 × 4,096) in all"),
+        description = "PNG, JPEG or WebP with at most 8,192 pixels each way and 33,554,432 (8,192 × 4,096) in all. \
+            It is kept upright and opaque: a JPEG as JPEG, anything else as PNG"),
     responses(
         (status = 200, description = "The shot", body = Changed<Shot>, headers(("ETag"))),
         (status = 400, description = "malformed_form"),

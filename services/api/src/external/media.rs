@@ -8,7 +8,7 @@ use std::path::Path;
 use domain::job::Kind;
 
 use crate::problem::Problem;
-use crate::upload::look_at_picture;
+use crate::upload::picture::look_at_picture;
 
 const MIB: u64 = 1024 * 1024;
 /// Chunks of a file, or of a part of it, that are looked at.

@@ -216,8 +216,9 @@ async fn postgres_version(folder: &Path, needed: Option<u32>) -> Result<String, 
 
 async fn ffmpeg_version(ffmpeg: &Path) -> Result<String, String> {
     let told = run(Command::new(ffmpeg).args(["-hide_banner", "-version"]), QUESTION).await?;
+    let has = |part: &str| told.split_whitespace().any(|word| word == part);
     for part in ["--enable-libx264", "--enable-libass"] {
-        if !told.split_whitespace().any(|word| word == part) {
+        if !has(part) {
             return Err(format!("it was built without {}", part.trim_start_matches("--enable-")));
         }
     }
@@ -227,7 +228,9 @@ async fn ffmpeg_version(ffmpeg: &Path) -> Result<String, String> {
             return Err(format!("it has no filter {filter}"));
         }
     }
-    Ok(told.split_whitespace().nth(2).unwrap_or("unknown").to_owned())
+    let version = told.split_whitespace().nth(2).unwrap_or("unknown");
+    let lacking = ["libvpx", "libopus"].into_iter().find(|name| !has(&format!("--enable-{name}")));
+    Ok(lacking.map_or(version.to_owned(), |name| format!("{version}, without {name}: no films in WebM")))
 }
 
 /// Asks a program for its version: the word with digits, and its first two numbers.
@@ -315,6 +318,19 @@ mod tests {
             matches!(&finding, Finding::Unusable { reason, .. } if reason.contains("libass")),
             "{finding:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn an_ffmpeg_that_makes_no_webm_will_do_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = r#"case "$2" in
+            -version) echo ffmpeg version 7.0 --enable-libx264 --enable-libass --enable-libvpx;;
+            *) for filter in ass tpad boxblur overlay; do echo . $filter; done;;
+        esac"#;
+        program(&folder.path().join("bin/ffmpeg"), script);
+        let finding = find(Tool::Ffmpeg, &places(folder.path()), None).await;
+        let Finding::Usable(found) = finding else { panic!("{finding:?}") };
+        assert_eq!(found.version, "7.0, without libopus: no films in WebM");
     }
 
     #[test]

@@ -5,12 +5,15 @@
 
 use domain::settings::{FilmFormat, Quality};
 
-use super::ffmpeg::Job;
+use super::error::FilmError;
+use super::ffmpeg::{Ffmpeg, Job};
 use super::plan::Profile;
 
 /// How a film of one format is made, by ffmpeg's names.
 #[derive(Debug)]
 pub(super) struct Codec {
+    /// By the encoders' own names, those of pictures, of sound and of a soft track.
+    encoders: [&'static str; 3],
     /// Of the finished file, without the dot.
     pub(super) extension: &'static str,
     pub(super) muxer: &'static str,
@@ -25,6 +28,7 @@ pub(super) struct Codec {
 }
 
 const MP4: Codec = Codec {
+    encoders: ["libx264", "aac", "mov_text"],
     extension: "mp4",
     muxer: "mp4",
     demuxer: "mov",
@@ -36,6 +40,7 @@ const MP4: Codec = Codec {
 };
 
 const WEBM: Codec = Codec {
+    encoders: ["libvpx-vp9", "libopus", "webvtt"],
     extension: "webm",
     muxer: "webm",
     demuxer: "matroska",
@@ -51,6 +56,19 @@ pub(super) fn codec(format: FilmFormat) -> &'static Codec {
     match format {
         FilmFormat::Mp4 => &MP4,
         FilmFormat::Webm => &WEBM,
+    }
+}
+
+/// Asks ffmpeg whether it can make films of this format, before anything is made that it cannot finish.
+pub(super) async fn check(ffmpeg: &Ffmpeg, format: FilmFormat) -> Result<(), FilmError> {
+    let job = Job::new("telling its encoders").arg("-encoders");
+    let told = ffmpeg.output(&job, 1 << 20).await?;
+    let told = String::from_utf8_lossy(&told);
+    let known: Vec<&str> = told.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    let mut encoders = codec(format).encoders.into_iter();
+    match encoders.find(|encoder| !known.contains(encoder)) {
+        Some(encoder) => Err(FilmError::NoEncoder { format, encoder }),
+        None => Ok(()),
     }
 }
 

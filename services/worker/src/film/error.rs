@@ -4,6 +4,7 @@ use std::io;
 
 use domain::asset::AssetKey;
 use domain::job::Failure;
+use domain::settings::FilmFormat;
 
 use super::ffmpeg::FfmpegError;
 use super::input::InputError;
@@ -21,6 +22,17 @@ pub enum FilmError {
     /// ffmpeg could not do it.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
+    /// The ffmpeg here was built without what the film's format needs.
+    #[error(
+        "the ffmpeg of this worker has no encoder {encoder}, without which it makes no films in {format}: ask for \
+         another format, or install an ffmpeg that has it (`storytovideo doctor` tells which one is used)"
+    )]
+    NoEncoder {
+        /// What was asked for.
+        format: FilmFormat,
+        /// By ffmpeg's name.
+        encoder: &'static str,
+    },
     /// An input that the specification names was not fetched.
     #[error("the film needs {asset}, which was not fetched")]
     MissingInput {
@@ -81,6 +93,7 @@ impl FilmError {
             Self::Input(_) | Self::Undecodable { .. } => "film_input_unusable",
             Self::MissingInput { .. } => "film_input_missing",
             Self::Ffmpeg(FfmpegError::Start { .. }) => "ffmpeg_missing",
+            Self::NoEncoder { .. } => "encoder_missing",
             Self::TooLong | Self::Ffmpeg(FfmpegError::TooLong { .. }) => "film_too_slow",
             Self::Ffmpeg(_) => "ffmpeg_failed",
             Self::Segment { .. } | Self::Wrong(_) => "film_wrong",
@@ -100,7 +113,7 @@ impl FilmError {
     /// Whether the same render may succeed later or elsewhere.
     fn retryable(&self) -> bool {
         match self {
-            Self::Plan(_) | Self::Cancelled | Self::Undecodable { .. } => false,
+            Self::Plan(_) | Self::Cancelled | Self::Undecodable { .. } | Self::NoEncoder { .. } => false,
             // It would take as long again; whoever has a faster worker retries it.
             Self::TooLong | Self::Ffmpeg(FfmpegError::TooLong { .. }) => false,
             Self::Input(error) => matches!(error, InputError::Unreadable { .. }),

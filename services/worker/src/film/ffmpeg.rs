@@ -15,6 +15,9 @@ use tokio::process::{Child, Command};
 const KEPT_MESSAGES: usize = 4_096;
 /// Largest picture that is decoded, in pixels; also refused before decoding.
 const MOST_PIXELS: &str = "67108864";
+/// Largest piece of memory that it may take at once, in bytes: such a picture with four bytes a pixel, and some more.
+/// A few bytes of a PNG's profile or comment unpack to as much as there is.
+const MOST_MEMORY: &str = "300000000";
 
 /// How a run of ffmpeg fails.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +82,8 @@ pub(super) struct Job {
 impl Job {
     /// A run that is described as `doing` in errors.
     pub(super) fn new(doing: &'static str) -> Self {
-        Self { doing, arguments: Vec::new() }.args(["-hide_banner", "-nostdin", "-loglevel", "warning", "-y"])
+        let job = Self { doing, arguments: Vec::new() };
+        job.args(["-hide_banner", "-nostdin", "-loglevel", "warning", "-max_alloc", MOST_MEMORY, "-y"])
     }
 
     pub(super) fn arg(mut self, argument: impl Into<OsString>) -> Self {
@@ -95,6 +99,23 @@ impl Job {
     /// The error of a run that ended well and did not do what it should.
     pub(super) fn failed(&self, messages: String) -> FfmpegError {
         FfmpegError::Failed { doing: self.doing, messages }
+    }
+
+    /// Messages as one short text that says nothing of this machine: files are called by their names alone.
+    fn readable(&self, messages: &[u8]) -> String {
+        let mut text = String::from_utf8_lossy(messages).into_owned();
+        for argument in &self.arguments {
+            let argument = argument.to_string_lossy();
+            let path = Path::new(argument.strip_prefix("file:").unwrap_or(&argument));
+            if let Some(name) = path.file_name().filter(|_| path.is_absolute()) {
+                text = text.replace(&*argument, &name.to_string_lossy());
+            }
+        }
+        // What speaks, with its address: `[wav @ 0x557cc938ca80] `.
+        let words = |line| str::split_once(line, "] ").map_or(line, |(_, words)| words).trim();
+        let lines: Vec<_> = text.lines().map(words).filter(|line| !line.is_empty()).collect();
+        let last = &lines[lines.len().saturating_sub(8)..];
+        if last.is_empty() { "it said nothing".to_owned() } else { last.join(" | ") }
     }
 
     /// Reads a file of a known format, and nothing that the file may point to.
@@ -128,7 +149,7 @@ impl Ffmpeg {
     /// kept.
     pub(super) async fn output(&self, job: &Job, most: usize) -> Result<Vec<u8>, FfmpegError> {
         let running = self.start(job, Stdio::null(), Stdio::piped())?;
-        self.finish(running, most, std::future::ready(Ok(()))).await
+        self.finish(job, running, most, std::future::ready(Ok(()))).await
     }
 
     /// Runs to the end while `feed`, on a thread of its own, writes its standard input. Returns what it wrote to
@@ -147,7 +168,7 @@ impl Ffmpeg {
             fed = Some(blocking(move || feed(stdin)).await?);
             Ok(())
         };
-        let output = self.finish(running, 65_536, feeding).await?;
+        let output = self.finish(job, running, 65_536, feeding).await?;
         Ok((output, fed.ok_or_else(|| pipe(io::ErrorKind::BrokenPipe.into()))?))
     }
 
@@ -164,7 +185,7 @@ impl Ffmpeg {
             drained = Some(blocking(move || drain(stdout)).await?);
             Ok(())
         };
-        self.finish(running, 0, draining).await?;
+        self.finish(job, running, 0, draining).await?;
         drained.ok_or(FfmpegError::Pipe { doing: job.doing, source: io::ErrorKind::BrokenPipe.into() })
     }
 
@@ -199,11 +220,12 @@ impl Ffmpeg {
     /// Waits for the end of the process and of whoever serves its pipes.
     async fn finish(
         &self,
+        job: &Job,
         mut running: Running,
         most: usize,
         served: impl Future<Output = io::Result<()>>,
     ) -> Result<Vec<u8>, FfmpegError> {
-        let doing = running.doing;
+        let doing = job.doing;
         let stdout = running.child.stdout.take();
         let stderr = running.child.stderr.take();
         let work = async {
@@ -212,7 +234,7 @@ impl Ffmpeg {
         let Ok((output, messages, served, status)) = tokio::time::timeout(self.limit, work).await else {
             return Err(FfmpegError::TooLong { doing, seconds: self.limit.as_secs() });
         };
-        let messages = readable(&messages);
+        let messages = job.readable(&messages);
         let full = served.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::StorageFull);
         if full || messages.contains("No space left on device") {
             return Err(FfmpegError::DiskFull { doing });
@@ -276,14 +298,6 @@ async fn each_chunk(pipe: Option<impl AsyncRead + Unpin>, mut use_chunk: impl Fn
     }
 }
 
-/// Messages as one short text.
-fn readable(messages: &[u8]) -> String {
-    let text = String::from_utf8_lossy(messages);
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let last = &lines[lines.len().saturating_sub(8)..];
-    if last.is_empty() { "it said nothing".to_owned() } else { last.join(" | ") }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -310,6 +324,13 @@ mod tests {
             fed("cat; yes lost | head -n 9999 >&2; echo last words >&2; exit 1", Duration::from_secs(60));
         let words = failed.await.to_string();
         assert!(words.ends_with("last words") && words.len() < 200, "{words}");
+    }
+
+    #[test]
+    fn what_it_says_tells_nothing_of_the_machine() {
+        let job = Job::new("trying").input("wav", Path::new("/srv/a folder/ab.wav"));
+        let said = b"[wav @ 0x557cc938ca80] no 'fmt ' tag\nfile:/srv/a folder/ab.wav: Invalid data\n";
+        assert_eq!(job.readable(said), "no 'fmt ' tag | ab.wav: Invalid data");
     }
 
     #[tokio::test]

@@ -204,6 +204,7 @@ impl Render<'_> {
         let _parts = Scratch(vec![folder.clone()]);
         let ffmpeg = Ffmpeg { program: self.tools.ffmpeg.clone(), folder, limit: LIMIT };
         let inputs = self.prepare(&ffmpeg.folder).await?;
+        codec::check(&ffmpeg, format).await?;
         let voices = self.voices(&ffmpeg, &inputs).await?;
         let (spec, mut warnings) = self.measured(&voices);
         let plan = FilmPlan::from(&spec)?;

@@ -46,7 +46,7 @@ impl Project {
     pub(super) fn select_take(&self, shot: &Shot, take: &EarlierTake) -> Decision {
         let EarlierTake { id, kind, asset, parameters, made_with } = take;
         let today = self.answered_by(shot, *kind, parameters)?;
-        if shot.take(*kind).is_some_and(|selected| selected.id == *id) {
+        if shot.take(*kind).is_some_and(|selected| selected.id == *id && selected.spec_hash == today) {
             return Ok(Vec::new());
         }
         Ok(vec![

@@ -5,11 +5,13 @@ use crate::ids::{ShotId, TaskId};
 use crate::job::{FilmMusic, FilmShot, FilmSpec, FilmVisual, FilmVoice, Kind, Spec};
 use crate::project::command::Parameters;
 use crate::project::error::ProjectError;
+use crate::project::limits::{LONGEST_TRANSITION, SHORTEST_SHOT};
 use crate::project::state::{Project, Shot, Task};
 use crate::settings::{FilmFormat, FrameSize, Mood, Music, OnMissing, Quality, Resolution};
 
 impl Project {
-    /// The shots of a film: from the one that it begins with to the one that it ends with, both included.
+    /// The shots of a film: from the one that it begins with to the one that it ends with, both included, without
+    /// those that cannot begin before it is cut off.
     ///
     /// # Errors
     /// When one of the two is no shot of the project, or the first comes after the last.
@@ -25,7 +27,23 @@ impl Project {
         self.shots
             .get(first.unwrap_or(0)..end)
             .filter(|shots| first.is_none() || !shots.is_empty())
+            .map(|shots| self.begun_in_time(shots, film))
             .ok_or_else(|| invalid("fromShot", "must not come after toShot in the order of the shots"))
+    }
+
+    /// Those of the shots that may begin before a film is cut off, by what is known of how long they last.
+    fn begun_in_time<'a>(&self, shots: &'a [Shot], film: &Parameters) -> &'a [Shot] {
+        let Some(most) = film.max_seconds else { return shots };
+        let skips = film.on_missing.unwrap_or(self.settings.on_missing) == OnMissing::Skip;
+        let mut begins = 0.0;
+        let in_time = shots.iter().take_while(|shot| {
+            let is_in_time = begins < most;
+            // What has nothing to show may be left out in the end.
+            let is_certain = !skips || self.film_visual(shot) != FilmVisual::Card;
+            begins += if is_certain { least_seconds(shot) } else { 0.0 };
+            is_in_time
+        });
+        &shots[..in_time.count()]
     }
 
     /// Open work that a film has to wait for: on its shots, and on which shots there are.
@@ -33,7 +51,7 @@ impl Project {
         &self,
         film: &Parameters,
     ) -> impl Iterator<Item = (TaskId, &Task)> {
-        let is_of_all = film.from_shot.is_none() && film.to_shot.is_none();
+        let is_of_all = film.from_shot.is_none() && film.to_shot.is_none() && film.max_seconds.is_none();
         let range = (!is_of_all).then(|| self.film_range(film).unwrap_or_default());
         self.open_tasks().filter(move |(_, task)| {
             let is_shown = |id: ShotId| range.is_none_or(|shots| shots.iter().any(|shot| shot.id == id));
@@ -144,4 +162,12 @@ impl Project {
             .max_by_key(|mood| count(*mood))
             .unwrap_or(Mood::Calm)
     }
+}
+
+/// The time from a shot's beginning to the next one's, at least, in seconds. Voices never overlap.
+fn least_seconds(shot: &Shot) -> f64 {
+    let voice = shot.voice.as_ref().filter(|_| has_words(shot));
+    let voice = voice.and_then(|take| take.asset.duration_seconds).unwrap_or(0.0);
+    let length = shot.duration_seconds.unwrap_or(0.0).max(SHORTEST_SHOT);
+    voice.max(length - LONGEST_TRANSITION)
 }

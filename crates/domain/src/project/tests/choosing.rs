@@ -63,6 +63,16 @@ fn a_take_chosen_by_hand_is_not_stale_until_the_content_changes_again() {
 }
 
 #[test]
+fn a_stale_take_that_is_chosen_again_is_kept_for_todays_content() {
+    let mut told = Telling::complete(&["One."], Settings::default());
+    told.mark(1, prompt("A castle"));
+    assert_eq!(told.stale(), ["image 1"]);
+    let present = told.shot(1).image.clone().unwrap();
+    assert_eq!(told.when(choosing(&told, 1, Kind::Image, &present)), ["TakeSelected image 1"]);
+    assert!(told.stale().is_empty(), "{:?}", told.stale());
+}
+
+#[test]
 fn a_take_chosen_while_another_is_being_made_stays() {
     let (mut told, earlier) = with_two_pictures(Settings::default());
     told.when(told.generating(1, Kind::Image));

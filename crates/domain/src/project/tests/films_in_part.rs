@@ -4,8 +4,8 @@
 use super::telling::{Telling, narration, prompt};
 use crate::ids::ShotId;
 use crate::job::{FilmSpec, Kind, Spec};
-use crate::project::{Command, Event, Parameters, ProjectError};
-use crate::settings::{FilmFormat, FrameSize, Quality, Settings};
+use crate::project::{Command, Event, Parameters, ProjectError, ShotPatch};
+use crate::settings::{FilmFormat, FrameSize, OnMissing, Quality, Settings};
 
 const THREE: [&str; 3] = ["One.", "Two.", "Three."];
 
@@ -74,6 +74,59 @@ fn only_what_a_part_shows_is_made_for_it_and_waited_for() {
     assert_eq!(words, ["TaskFinished film", "FilmRendered version 1"]);
     let Some(Event::FilmRendered(film)) = told.events.last() else { panic!("no film") };
     assert!(film.incomplete.is_empty(), "the picture of shot 1 is not missed");
+}
+
+/// Asks for the first seconds of the film.
+fn beginning(seconds: f64) -> Command {
+    Command::RenderFilm { parameters: Parameters { max_seconds: Some(seconds), ..Parameters::default() } }
+}
+
+#[test]
+fn what_a_cut_leaves_out_for_certain_is_neither_made_nor_waited_for() {
+    let mut told = Telling::with_shots(&["One.", "Two.", "Three.", "Four."], Settings::default());
+    for shot in 1..=4 {
+        told.cancel(told.open(Kind::Image, shot));
+    }
+    // A shot lasts 2.5 s at least, and transitions take half a second of that: the fourth begins after 5.7 s.
+    let words = told.when(beginning(5.0));
+    assert_eq!(words, ["TaskQueued image 1", "TaskQueued image 2", "TaskQueued image 3", "TaskPlanned film"]);
+    for shot in 1..=3 {
+        told.finish(told.open(Kind::Image, shot));
+        told.finish(told.open(Kind::Tts, shot));
+    }
+    let film = told.open(Kind::Film, 0);
+    assert!(told.ready().contains(&film), "the voice of the fourth is still being made");
+    assert_eq!(told.finish(film), ["TaskFinished film", "FilmRendered version 1"]);
+    let Some(Event::FilmRendered(film)) = told.events.last() else { panic!("no film") };
+    assert!(film.incomplete.is_empty(), "nobody misses the picture of the fourth");
+    told.mark(4, narration("Other words."));
+    assert!(!told.project.film_is_stale());
+    told.mark(2, narration("Other words."));
+    assert!(told.project.film_is_stale());
+}
+
+#[test]
+fn a_film_that_is_cut_waits_no_longer_for_a_shot_that_an_edit_moves_behind_the_cut() {
+    let mut told = Telling::complete(&["One.", "Two."], Settings::default());
+    told.when(told.generating(2, Kind::Image));
+    assert_eq!(told.when(beginning(5.0)), ["TaskPlanned film"]);
+    let longer = ShotPatch { duration: Some(Some(6.0)), ..ShotPatch::default() };
+    assert_eq!(told.mark(1, longer), ["ShotDetailsRevised 1", "TaskQueued film"]);
+}
+
+#[test]
+fn a_long_voice_or_length_leaves_out_more_and_one_that_may_be_skipped_nothing() {
+    let mut told = Telling::complete(&["One.", "Two.", "Three.", "Four."], Settings::default());
+    let shown = |told: &Telling, on_missing| {
+        let parameters = Parameters { max_seconds: Some(5.0), on_missing, ..Parameters::default() };
+        told.project.film_range(&parameters).map(<[_]>::len)
+    };
+    assert_eq!(shown(&told, None), Ok(2), "each voice takes 2.5 s");
+    told.mark(1, ShotPatch { duration: Some(Some(6.0)), ..ShotPatch::default() });
+    assert_eq!(shown(&told, None), Ok(1));
+    let told = Telling::with_shots(&["One.", "Two.", "Three.", "Four."], Settings::default());
+    assert_eq!(shown(&told, None), Ok(3));
+    assert_eq!(shown(&told, Some(OnMissing::Skip)), Ok(4));
 }
 
 #[test]

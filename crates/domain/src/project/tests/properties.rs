@@ -60,7 +60,7 @@ fn edits() -> impl Strategy<Value = Edit> {
         4 => (0..3_u8).prop_map(Edit::Prompt),
         4 => (0..3_u8).prop_map(Edit::Narration),
         1 => prop::sample::select(Mood::ALL).prop_map(Edit::Mood),
-        1 => prop::option::of(1..3_u8).prop_map(Edit::Duration),
+        1 => prop::option::of(1..6_u8).prop_map(Edit::Duration),
         1 => (0..3_u8).prop_map(Edit::Title),
         2 => any::<bool>().prop_map(Edit::Lock),
         1 => (0..3_u8).prop_map(Edit::UnlockAndPrompt),
@@ -81,7 +81,7 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => (index(), kind).prop_map(|(shot, kind)| Step::Choose { shot, kind }),
         2 => index().prop_map(|shot| Step::Upload { shot }),
         1 => any::<bool>().prop_map(Step::Music),
-        4 => (0..6_u8, index()).prop_map(|(which, shot)| Step::Render(which, shot)),
+        4 => (0..7_u8, index()).prop_map(|(which, shot)| Step::Render(which, shot)),
         4 => index().prop_map(Step::Cancel),
         5 => index().prop_map(Step::Retry),
         6 => (index(), 0..3_u8, prop::bool::weighted(0.1))
@@ -359,6 +359,7 @@ fn film_parameters(which: u8, shot: ShotId) -> Parameters {
         2 => Parameters { on_missing: Some(OnMissing::Skip), ..own },
         3 => Parameters { from_shot: Some(shot), ..own },
         4 => Parameters { to_shot: Some(shot), ..own },
+        5 => Parameters { max_seconds: Some(3.0), ..own },
         _ => Parameters { from_shot: Some(shot), to_shot: Some(shot), max_seconds: Some(9.0), ..own },
     }
 }

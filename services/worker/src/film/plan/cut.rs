@@ -8,10 +8,8 @@ impl FilmPlan {
         if self.frames <= frames {
             return self;
         }
-        let whole = self.seconds();
         self.frames = frames;
-        self.warnings
-            .push(format!("the film ends after {:.1} s of {whole:.1} s, as was asked", self.seconds()));
+        self.warnings.push(format!("the film ends after {:.1} s, as was asked", self.seconds()));
         self.shots.retain(|shot| shot.first_frame < frames);
         self.segments.retain(|segment| segment.first_frame < frames);
         for segment in &mut self.segments {

@@ -1,5 +1,6 @@
 //! Plans of small films: golden ones, each rule, and what holds for any film.
 
+use domain::project::limits::{LONGEST_TRANSITION, SHORTEST_SHOT};
 use proptest::prelude::*;
 
 use super::*;
@@ -48,6 +49,23 @@ fn a_transition_overlaps_both_shots_and_voices_keep_their_pause() {
     assert_eq!(plan.frames, shots - 6);
     let silence = plan.voices[1].first_frame - plan.voices[0].first_frame - plan.voices[0].frames;
     assert!(silence >= 4, "{silence} frames between voices");
+}
+
+#[test]
+fn no_shot_begins_sooner_after_another_than_those_who_ask_for_films_reckon() {
+    for (fps, transition) in (12..=60).flat_map(|fps| Transition::ALL.iter().map(move |kind| (fps, *kind))) {
+        for (seconds, own) in [(0.1, None), (3.0, None), (0.1, Some(7.01))] {
+            let mut shots = vec![shot(1, "", seconds, transition), shot(2, "", 9.0, Transition::Cut)];
+            shots[0].duration_seconds = own;
+            let plan = FilmPlan::from(&FilmSpec { fps, ..film(shots) }).unwrap();
+            let begins = plan.shots[1].first_frame as f64 / f64::from(fps);
+            let length = own.unwrap_or(0.0).max(SHORTEST_SHOT);
+            assert!(
+                begins >= seconds.max(length - LONGEST_TRANSITION),
+                "{begins} s: {transition}, {fps}, {own:?}"
+            );
+        }
+    }
 }
 
 #[test]

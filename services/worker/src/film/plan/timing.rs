@@ -1,13 +1,12 @@
 //! How long each shot lasts: the voice leads, and transitions make room for themselves.
 
 use domain::job::FilmShot;
+use domain::project::limits::SHORTEST_SHOT;
 use domain::settings::Transition;
 
 use super::LONGEST_SHOT;
 use crate::film::captions;
 
-/// No shot is shorter, in seconds.
-const SHORTEST_SHOT: f64 = 2.5;
 /// Silence before a voice, in seconds.
 const LEAD: f64 = 0.25;
 /// Silence after a voice, in seconds.
