@@ -257,7 +257,7 @@ async fn uploads_are_cleared_when_their_task_ends_however_it_ends() {
 }
 
 #[tokio::test]
-async fn an_engine_that_starts_clears_old_uploads_of_tasks_that_have_ended() {
+async fn old_uploads_of_ended_tasks_and_of_processes_that_died_are_cleared() {
     let world = World::new().await;
     let incoming = world.servers.media().join("incoming");
     let folder = |age: Duration| {
@@ -267,17 +267,19 @@ async fn an_engine_that_starts_clears_old_uploads_of_tasks_that_have_ended() {
         folder
     };
     let hour = Duration::from_secs(3_600);
-    let (old, young) = (folder(2 * hour), folder(hour / 2));
+    let file = |age: Duration| {
+        let path = incoming.join(format!("upload-{}", Uuid::new_v4()));
+        fs::File::create_new(&path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+        path
+    };
+    let (old, young) = ([folder(2 * hour), file(2 * hour)], [folder(hour / 2), file(hour / 2)]);
     world.start_engine();
-    until(
-        "the old one is gone",
-        LONG,
-        async || {
-            if old.exists() { Err("it is there".to_owned()) } else { Ok(()) }
-        },
-    )
+    until("the old ones are gone", LONG, async || {
+        let left = old.iter().filter(|path| path.exists()).count();
+        if left == 0 { Ok(()) } else { Err(format!("{left} are there")) }
+    })
     .await;
-    assert!(young.exists(), "its run may still be at it");
+    assert!(young.iter().all(|path| path.exists()), "somebody may still be at them");
     world.finish().await;
 }
 

@@ -209,6 +209,35 @@ async fn what_lay_in_the_trash_for_more_than_30_days_is_given_up_by_itself() {
 }
 
 #[tokio::test]
+async fn a_project_that_cannot_be_read_keeps_no_other_from_being_given_up() {
+    let kept = Kept::new(None).await;
+    let mut trashed = Vec::new();
+    for _ in 0..2 {
+        let project = kept.world.a_film_of(1, Settings::default()).await;
+        until("the project is read", LONG, async || {
+            let row = projects::find(kept.world.pool(), project).await.unwrap();
+            row.map(drop).ok_or("it is not".to_owned())
+        })
+        .await;
+        answer_of(&kept.world, "DELETE", &format!("/v1/projects/{project}"), 200, None).await;
+        trashed.push(project);
+    }
+    sqlx::query("UPDATE events SET payload = '{}' WHERE aggregate_id = $1 AND sequence = 1")
+        .bind(trashed[0].to_string())
+        .execute(kept.world.pool())
+        .await
+        .unwrap();
+    kept.world.shared.store.clear_cache();
+    kept.pass_days(31);
+    until("the other one is given up", LONG, async || {
+        let row = projects::find(kept.world.pool(), trashed[1]).await.unwrap().unwrap();
+        if row.purged { Ok(()) } else { Err("it is in the trash".to_owned()) }
+    })
+    .await;
+    kept.world.end().await;
+}
+
+#[tokio::test]
 async fn takes_that_no_shot_uses_expire_and_every_version_that_used_them_says_so() {
     let kept = Kept::with_worker(Some(30)).await;
     let path = kept.a_film("The keeper lit the lamp. A ship came home.").await;

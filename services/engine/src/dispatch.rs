@@ -82,7 +82,7 @@ impl Dispatcher {
         let clear = |task: &TaskId| self.engine.media.clear_incoming(*task);
         for cleared in join_all(closed.iter().map(clear)).await {
             if let Err(error) = cleared {
-                tracing::debug!(%error, "uploads of an ended task are left for the next start");
+                tracing::debug!(%error, "uploads of an ended task are left to the collector");
             }
         }
     }

@@ -21,7 +21,6 @@ use std::time::Duration;
 use infra::media::MediaFolder;
 use infra::nats::{Bus, BusError};
 use infra::outbound::Outbound;
-use infra::postgres::dispatches;
 use infra::postgres::event_store::EventStore;
 use infra::postgres::leadership::{self, Fence};
 use infra::postgres::tail::Tail;
@@ -35,11 +34,6 @@ use looping::drive;
 
 /// The one role that leads.
 pub const ROLE: &str = "engine";
-
-/// Uploads of a task that has ended are cleared at a start when they are so old: its run may still be at it.
-const OLD_UPLOADS: Duration = Duration::from_secs(3_600);
-/// Tasks whose uploads are cleared at one start.
-const UPLOADS_CLEARED: usize = 10_000;
 
 /// Something the engine works with did not play along. It tries again.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +138,6 @@ impl Engine {
             self.renew(holder, fence, &stop),
             desk.run(&stop),
             dead_letters.run(&stop),
-            self.clear_old_incoming(),
             sweep::run(self, fence, &stop),
             drive("dispatcher", self, &stop, dispatcher),
             drive("relay", self, &stop, relay),
@@ -155,22 +148,6 @@ impl Engine {
             collector.run(&stop),
         );
         tracing::info!(epoch = fence.epoch, "no longer leading");
-    }
-
-    /// Forgets what runs uploaded whose tasks have ended: of those cleared while they were still writing, and of
-    /// those whose end an engine did not live to clear.
-    async fn clear_old_incoming(&self) {
-        let cleared = async {
-            let old = self.media.old_incoming(OLD_UPLOADS, UPLOADS_CLEARED).await?;
-            let open = dispatches::open_among(&self.pool, &old).await?;
-            for task in old.iter().filter(|task| !open.contains(task)) {
-                self.media.clear_incoming(*task).await?;
-            }
-            Ok::<(), EngineError>(())
-        };
-        if let Err(error) = cleared.await {
-            tracing::warn!(%error, "old uploads are left for the next start");
-        }
     }
 
     /// Renews the lease; when that fails for as long as it lasts, everything stops.

@@ -123,7 +123,12 @@ fn read_heads(path: &Path) -> Result<Kept, Failed> {
                 "{path}:{number}: must be a project, a version and a hash, as `audit head` prints"
             ))
         })?;
-        kept.entry(project).or_default().insert(version, hash);
+        if kept.entry(project).or_default().insert(version, hash).is_some_and(|other| other != hash) {
+            let path = path.display();
+            return Err(Failed::Usage(format!(
+                "{path}:{number}: another hash of version {version} than a line before: its history was written anew between the two"
+            )));
+        }
     }
     Ok(kept)
 }

@@ -73,12 +73,7 @@ impl ForeignHistory {
 
     /// The first event starts this project, and no other does.
     fn check_start(&self, project: ProjectId, event: &Event) -> Check {
-        let started = match event {
-            Event::ProjectCreated(event) => Some(event.id),
-            Event::ProjectForked(event) => Some(event.id),
-            _ => None,
-        };
-        match (self.state.version, started) {
+        match (self.state.version, event.started()) {
             (0, Some(id)) if id == project => Ok(()),
             (0, _) => Err(invalid("history", "must begin with the start of this project")),
             (_, Some(_)) => Err(ProjectError::AlreadyExists),
@@ -125,6 +120,11 @@ impl ForeignHistory {
         }
     }
 
+    /// The takes that shots use.
+    fn used(&self) -> HashSet<TakeId> {
+        self.state.shots.iter().flat_map(Shot::takes).map(|take| take.id).collect()
+    }
+
     /// What becomes of takes that were begun before.
     fn go_on(&mut self, event: &Event) {
         match event {
@@ -146,8 +146,7 @@ impl ForeignHistory {
 
     /// The takes whose media is not there, of those that no shot uses; `is_there` tells by the address.
     pub fn missing_takes(&self, is_there: impl Fn(&AssetKey) -> bool) -> Vec<TakeId> {
-        let used: HashSet<TakeId> =
-            self.state.shots.iter().flat_map(Shot::takes).map(|take| take.id).collect();
+        let used = self.used();
         let is_missing = |(take, key): (&TakeId, &Option<AssetKey>)| {
             let is_missing = key.as_ref().is_some_and(|key| !is_there(key));
             (is_missing && !used.contains(take)).then_some(*take)
@@ -155,6 +154,15 @@ impl ForeignHistory {
         let mut missing: Vec<TakeId> = self.takes.iter().filter_map(is_missing).collect();
         missing.sort_unstable();
         missing
+    }
+
+    /// What a shot uses keeps its media.
+    fn check_expired(&self, takes: &[TakeId]) -> Check {
+        let used = self.used();
+        if takes.iter().any(|take| used.contains(take)) {
+            return Err(invalid("takes", "are given up that a shot uses"));
+        }
+        Ok(())
     }
 
     /// The limits of what an event says.
@@ -199,14 +207,15 @@ impl ForeignHistory {
                 check_made_with(&event.made_with)
             }
             Event::TakeUploaded(event) => at_most("specHash", &event.spec_hash.0),
+            // Its media would be removed, whatever comes after it.
+            Event::ProjectPurged(_) => Err(ProjectError::Purged),
+            Event::TakesExpired(event) => self.check_expired(&event.takes),
             Event::ProjectDeleted(_)
             | Event::ProjectUndeleted(_)
-            | Event::ProjectPurged(_)
             | Event::ProjectImported(_)
             | Event::MusicUploaded(_)
             | Event::MusicRemoved(_)
             | Event::ShotRemoved(_)
-            | Event::TakesExpired(_)
             | Event::ShotLocked(_)
             | Event::ShotUnlocked(_) => Ok(()),
             task_event => check_task_event(task_event),

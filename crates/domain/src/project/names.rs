@@ -1,8 +1,8 @@
-//! What an event names: the task that it is about, and the media that it needs.
+//! What an event names: the project that it starts, the task that it is about, and the media that it needs.
 
 use super::event::Event;
 use crate::asset::Asset;
-use crate::ids::{TakeId, TaskId};
+use crate::ids::{ProjectId, TakeId, TaskId};
 
 impl Event {
     /// The task that it is about.
@@ -19,6 +19,15 @@ impl Event {
             Self::TaskCancelled(event) => Some(event.task_id),
             Self::StoryboardAdopted(event) => Some(event.task_id),
             Self::FilmRendered(event) => Some(event.task_id),
+            _ => None,
+        }
+    }
+
+    /// The project that it starts, if it starts one.
+    pub fn started(&self) -> Option<ProjectId> {
+        match self {
+            Self::ProjectCreated(event) => Some(event.id),
+            Self::ProjectForked(event) => Some(event.id),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 //! somebody has looked at them. What is not stored is gone when it is dropped.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use domain::asset::{Asset, AssetKey};
 use sha2::{Digest, Sha256};
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use super::MediaError;
 use super::folder::{MediaFolder, failed};
+use super::leaving::{blocking, found};
 
 /// A file in the course of arriving.
 #[derive(Debug)]
@@ -27,6 +29,23 @@ impl MediaFolder {
         let path = self.incoming_folder().join(format!("upload-{}", Uuid::new_v4()));
         let file = fs::File::create_new(&path).await.map_err(failed("make", &path))?;
         Ok(Incoming { path, file, hasher: Sha256::new(), bytes: 0 })
+    }
+
+    /// Removes files that were arriving when a process ended: nobody has written to them for so long.
+    pub async fn clear_abandoned(&self, age: Duration) -> Result<(), MediaError> {
+        let folder = self.incoming_folder();
+        blocking(&folder.clone(), "clear", move || {
+            for entry in std::fs::read_dir(&folder)? {
+                let entry = entry?;
+                let file = found(entry.metadata())?.filter(std::fs::Metadata::is_file);
+                let written = file.and_then(|file| file.modified().ok());
+                if written.is_some_and(|at| at.elapsed().is_ok_and(|elapsed| elapsed >= age)) {
+                    found(std::fs::remove_file(entry.path()))?;
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Moves a file that has arrived to its content address.

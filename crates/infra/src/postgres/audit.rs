@@ -1,6 +1,7 @@
 //! Audits the log: each event carries the hash of its predecessor and of all that was written of itself, so an
-//! alteration shows. When it was recorded is part of its metadata, and up to where a history was brought here is told
-//! by its last import, so the columns that say the same are compared with those. And whoever kept a project's head sees also when the whole rest was written anew.
+//! alteration shows. What is beside that is compared with it: when it was recorded with its metadata, whether it was
+//! brought here with the last import, whose it is with the first event, and its place in the log with the one before. And
+//! whoever kept a project's head sees also when the whole rest was written anew.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,6 +12,7 @@ use sqlx::{PgPool, Row};
 
 use super::PostgresError;
 use super::event_store::{as_i64, chain, is_recorded_at};
+use super::tail::{Place, place};
 
 /// Events that are in memory at a time.
 const PAGE: i64 = 2_000;
@@ -112,7 +114,7 @@ pub async fn verify(
 ) -> Result<u64, PostgresError> {
     let mut report = |version, fault| found(Finding { project, version, fault });
     let imported = imported_until(pool, project).await?;
-    let (mut previous, mut version) = ([0; 32], 0);
+    let (mut previous, mut version, mut place_before) = ([0; 32], 0, Place::default());
     loop {
         let page = events(pool, project, version).await?;
         for row in &page {
@@ -127,8 +129,12 @@ pub async fn verify(
                 row.get::<Option<Vec<u8>>, _>("hash").and_then(|hash| hash.try_into().ok());
             // What follows on an event that is gone cannot be judged; what follows on an altered one can, by
             // the hash that was stored of it.
+            let place = place(row)?;
             let is_as_told = row.get::<bool, _>("imported") == (sequence <= imported)
-                && is_recorded_at(row.get("recorded_at"), row.get(4));
+                && is_recorded_at(row.get("recorded_at"), row.get(4))
+                && place > place_before
+                && (sequence > 1 || starts(row.get(3), project));
+            place_before = place;
             let is_altered = stored.is_none() || (follows && stored != Some(computed)) || !is_as_told;
             if is_altered {
                 report(version, Fault::Altered);
@@ -144,6 +150,11 @@ pub async fn verify(
     let cut_off = kept.range(version + 1..).next_back();
     cut_off.into_iter().for_each(|(version, _)| report(*version, Fault::Missing));
     Ok(version)
+}
+
+/// Whether a first event starts this project. One that only a newer program knows is left to its hash.
+fn starts(payload: &str, project: ProjectId) -> bool {
+    serde_json::from_str::<Event>(payload).map_or(true, |event| event.started() == Some(project))
 }
 
 /// The version up to which a project's history was brought here, by what its last import says; 0 if it was not.
@@ -170,7 +181,8 @@ async fn events(
     after: u64,
 ) -> Result<Vec<sqlx::postgres::PgRow>, PostgresError> {
     sqlx::query(
-        "SELECT sequence, event_type, event_version, payload::text, metadata::text, hash, recorded_at, imported FROM events \
+        "SELECT sequence, event_type, event_version, payload::text, metadata::text, hash, recorded_at, imported, \
+           log_epoch, transaction_id::text AS transaction, position FROM events \
          WHERE aggregate_type = 'project' AND aggregate_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
     )
     .bind(project.to_string())

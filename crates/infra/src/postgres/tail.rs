@@ -226,7 +226,7 @@ pub async fn read_stream(
     rows.iter().map(recorded).collect()
 }
 
-fn place(row: &sqlx::postgres::PgRow) -> Result<Place, PostgresError> {
+pub(super) fn place(row: &sqlx::postgres::PgRow) -> Result<Place, PostgresError> {
     let transaction: String = row.get("transaction");
     let transaction =
         transaction.parse().map_err(|_| PostgresError::Corrupt(format!("transaction id {transaction}")))?;

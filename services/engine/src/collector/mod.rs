@@ -12,8 +12,8 @@ use domain::ids::{ProjectId, TakeId};
 use domain::project::{Command, limits};
 use infra::media::Shard;
 use infra::postgres::leadership::Fence;
-use infra::postgres::media_names;
 use infra::postgres::views::{projects, takes};
+use infra::postgres::{PostgresError, dispatches, media_names};
 use infra::runtime::CancellationToken;
 
 use crate::desk::envelope;
@@ -27,6 +27,10 @@ const PURGED: i64 = 1_000;
 const UNREAD: Duration = Duration::from_secs(60);
 /// Takes that are looked at, and files that are asked for, at a time.
 const PAGE: usize = 1_000;
+/// What has arrived and was not stored is cleared when it is so old: somebody may still be at it.
+const OLD_ARRIVALS: Duration = Duration::from_secs(3_600);
+/// Tasks whose uploads are cleared in one round.
+const CLEARED: usize = 10_000;
 
 /// What is kept for how long.
 #[derive(Debug, Clone)]
@@ -117,7 +121,20 @@ impl Collector<'_> {
         Ok(())
     }
 
+    /// A project whose events cannot be read keeps no other from being given up.
     async fn record(&self, project: ProjectId, command: Command) -> Result<(), EngineError> {
+        match self.try_record(project, command).await {
+            Err(EngineError::Postgres(
+                error @ (PostgresError::Corrupt(_) | PostgresError::UnknownEvent { .. }),
+            )) => {
+                tracing::warn!(%project, %error, "nothing of a project can be given up");
+                Ok(())
+            }
+            recorded => recorded,
+        }
+    }
+
+    async fn try_record(&self, project: ProjectId, command: Command) -> Result<(), EngineError> {
         let store = &self.engine.store;
         let loaded = store.load(project).await?;
         let envelope = envelope(&self.engine.clock, "engine", command);
@@ -134,6 +151,7 @@ impl Collector<'_> {
             tracing::warn!("the folder of media belongs to another database, so nothing is removed from it");
             return Ok(Removed::default());
         }
+        self.clear_arrivals().await?;
         // Whoever looked for a file before the grace began has named it since, and that must be known here.
         if !media_names::is_read_until(pool, now - UNREAD.min(retention.grace / 2)).await? {
             return Ok(Removed::default());
@@ -146,6 +164,18 @@ impl Collector<'_> {
             self.remove_from(&shard, now - retention.grace, &mut removed).await?;
         }
         Ok(removed)
+    }
+
+    /// Clears what runs uploaded whose tasks have ended (of those cleared while they were still writing, and of those
+    /// whose end an engine did not live to clear), and files that were arriving when a process ended.
+    async fn clear_arrivals(&self) -> Result<(), EngineError> {
+        let Engine { pool, media, .. } = self.engine;
+        let old = media.old_incoming(OLD_ARRIVALS, CLEARED).await?;
+        let open = dispatches::open_among(pool, &old).await?;
+        for task in old.iter().filter(|task| !open.contains(task)) {
+            media.clear_incoming(*task).await?;
+        }
+        Ok(media.clear_abandoned(OLD_ARRIVALS).await?)
     }
 
     async fn remove_from(

@@ -58,15 +58,14 @@ pub struct TakeRow {
     pub created_at: DateTime<Utc>,
 }
 
-/// What happens to takes that are there.
+/// What happens to takes of a project that are there.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum TakeChange {
-    /// Shots use them, so their media is wanted again if it was given up.
-    Used(Vec<TakeId>),
-    /// Their media is given up.
-    Expired(Vec<TakeId>, DateTime<Utc>),
-    /// The media of all of a project's takes is given up.
-    Purged(ProjectId, DateTime<Utc>),
+pub(crate) struct TakeChange {
+    project: ProjectId,
+    /// Those that it happens to; all when absent.
+    takes: Option<Vec<TakeId>>,
+    /// When their media was given up; nothing when shots use them, so that it is wanted again.
+    expired_at: Option<DateTime<Utc>>,
 }
 
 impl TakeRow {
@@ -138,37 +137,33 @@ impl TakeRow {
 impl TakeChange {
     /// What an event does to takes that are there.
     pub(crate) fn from_event(recorded: &Recorded) -> Option<Self> {
-        match &recorded.event {
-            Event::TakeSelected(event) => Some(Self::Used(vec![event.take_id])),
+        let (takes, expired_at) = match &recorded.event {
+            Event::TakeSelected(event) => (Some(vec![event.take_id]), None),
             Event::ProjectRestored(event) => {
-                Some(Self::Used(event.content.takes().map(|(_, _, take)| take.take_id).collect()))
+                (Some(event.content.takes().map(|(_, _, take)| take.take_id).collect()), None)
             }
-            Event::TakesExpired(event) => Some(Self::Expired(event.takes.clone(), recorded.at)),
-            Event::ProjectPurged(_) => Some(Self::Purged(recorded.project, recorded.at)),
-            _ => None,
-        }
+            Event::TakesExpired(event) => (Some(event.takes.clone()), Some(recorded.at)),
+            Event::ProjectPurged(_) => (None, Some(recorded.at)),
+            _ => return None,
+        };
+        Some(Self { project: recorded.project, takes, expired_at })
     }
 
     /// Applies it to the rows.
     pub(crate) async fn apply(&self, connection: &mut PgConnection) -> Result<(), PostgresError> {
-        let ids = |takes: &[TakeId]| takes.iter().map(|take| take.0).collect::<Vec<Uuid>>();
-        let query = match self {
-            Self::Used(takes) => sqlx::query(
-                "UPDATE takes SET expired_at = NULL WHERE id = ANY($1) AND expired_at IS NOT NULL",
-            )
-            .bind(ids(takes)),
-            Self::Expired(takes, at) => {
-                sqlx::query("UPDATE takes SET expired_at = $2 WHERE id = ANY($1) AND expired_at IS NULL")
-                    .bind(ids(takes))
-                    .bind(*at)
-            }
-            Self::Purged(project, at) => {
-                sqlx::query("UPDATE takes SET expired_at = $2 WHERE project_id = $1 AND expired_at IS NULL")
-                    .bind(project.0)
-                    .bind(*at)
-            }
-        };
-        query.execute(connection).await.map(drop).map_err(PostgresError::during("change takes"))
+        let takes = self.takes.as_ref().map(|takes| takes.iter().map(|take| take.0).collect::<Vec<Uuid>>());
+        let which = if takes.is_some() { "id = ANY($2)" } else { "$2::uuid[] IS NULL" };
+        sqlx::query(&format!(
+            "UPDATE takes SET expired_at = $3 \
+             WHERE project_id = $1 AND {which} AND (expired_at IS NULL) <> ($3::timestamptz IS NULL)"
+        ))
+        .bind(self.project.0)
+        .bind(takes)
+        .bind(self.expired_at)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(PostgresError::during("change takes"))
     }
 }
 
