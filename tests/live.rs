@@ -10,7 +10,9 @@ use domain::project::{Command, ProjectPatch};
 use domain::settings::Settings;
 use futures::StreamExt;
 use futures::future::join_all;
+use infra::nats::Bus;
 use serde_json::{Value, json};
+use standalone::stack::Shared;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -19,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 use uuid::Uuid;
 
-use crate::harness::{Hand, Http, LONG, Listener, Served, World, room_for, until};
+use crate::harness::{Hand, Http, LONG, Listener, Own, Served, World, room_for, until};
 
 /// Listeners in the test with many of them: half of each sort.
 const LISTENERS: usize = 2_000;
@@ -27,6 +29,8 @@ const LISTENERS: usize = 2_000;
 const CHANGES: u64 = 20;
 /// Listeners that are let in at the same time.
 const ENTERING: usize = 50;
+/// Messages that are said at once, each about another task, as one alone would be shown ten times a second only.
+const ROUND: usize = 500;
 
 async fn rename(world: &World, project: ProjectId, title: String) -> u64 {
     let patch = ProjectPatch { title: Some(title), ..ProjectPatch::default() };
@@ -166,6 +170,58 @@ async fn events_resume_after_the_last_that_the_client_has() {
     world.finish().await;
 }
 
+/// How far some task is, said to all who watch the project.
+async fn say_progress(bus: &Bus, project: ProjectId) {
+    let task_id = TaskId(Uuid::now_v7());
+    let report = Progress { task_id, progress: 1, message: String::new(), eta_seconds: None };
+    bus.publish_progress(project, &report).await.unwrap();
+}
+
+/// The versions of the events that are shown until this one.
+async fn versions_until(listener: &mut Listener, last: u64) -> Vec<u64> {
+    let mut versions = Vec::new();
+    while versions.last().is_none_or(|version| *version < last) {
+        let (_, message) = listener.next().await.expect("the stream goes on");
+        assert_ne!(message["type"], "lagged");
+        if message["type"] == "event" {
+            versions.extend(message["version"].as_u64());
+        }
+    }
+    versions
+}
+
+/// Says how far tasks are until a listener is shown it.
+async fn be_heard(bus: &Bus, project: ProjectId, hearing: impl Future<Output = ()>) {
+    let saying = until("the bus is heard", LONG, async || {
+        say_progress(bus, project).await;
+        Err::<(), _>("nothing".to_owned())
+    });
+    tokio::select! { () = saying => {}, () = hearing => {} }
+}
+
+/// Says how far so many tasks are, and waits until this listener is shown all of it.
+async fn watch_progress(bus: &Bus, project: ProjectId, listener: &mut Listener, messages: usize) {
+    be_heard(bus, project, next_shown_progress(listener)).await;
+    for _ in 0..messages / ROUND {
+        for _ in 0..ROUND {
+            say_progress(bus, project).await;
+        }
+        for _ in 0..ROUND {
+            next_shown_progress(listener).await;
+        }
+    }
+}
+
+async fn next_shown_progress(listener: &mut Listener) {
+    loop {
+        let (_, message) = listener.next().await.expect("who reads is not let go");
+        assert_ne!(message["type"], "lagged");
+        if message["type"] == "progress" {
+            return;
+        }
+    }
+}
+
 #[tokio::test]
 async fn who_is_too_slow_is_told_and_let_go_while_others_go_on() {
     let world = World::with_engine().await;
@@ -173,25 +229,8 @@ async fn who_is_too_slow_is_told_and_let_go_while_others_go_on() {
     let http = Http::of(&world);
     let path = format!("/v1/projects/{project}/events");
     let (mut slow, mut quick) = (http.listen(&path, &[]).await, http.listen(&path, &[]).await);
-    let reading = async {
-        let mut shown = 0;
-        while shown < 3_000 {
-            let (_, message) = quick.next().await.expect("the quick one is not let go");
-            assert_ne!(message["type"], "lagged");
-            shown += u32::from(message["type"] == "progress");
-        }
-    };
-    let reporting = async {
-        // One after another task, as one alone would be shown ten times a second only.
-        for _ in 0..4_000 {
-            let task_id = TaskId(Uuid::now_v7());
-            let report = Progress { task_id, progress: 1, message: String::new(), eta_seconds: None };
-            world.shared.bus.publish_progress(project, &report).await.unwrap();
-        }
-    };
-    tokio::time::timeout(LONG, async { tokio::join!(reading, reporting) })
-        .await
-        .expect("the quick one sees all");
+    // More than a stream's queue holds, and than one may miss.
+    watch_progress(&world.shared.bus, project, &mut quick, 4_000).await;
     let mut last = Value::Null;
     while let Some((_, message)) = slow.next().await {
         last = message;
@@ -199,6 +238,46 @@ async fn who_is_too_slow_is_told_and_let_go_while_others_go_on() {
     assert_eq!(last["type"], "lagged");
     world.execute(project, Command::DeleteProject).await;
     world.finish().await;
+}
+
+#[tokio::test]
+async fn who_misses_a_burst_catches_up_from_the_log_and_is_not_let_go() {
+    let world = World::with_engine().await;
+    let project = a_project(&world, 1).await;
+    let http = Http::of(&world);
+    let path = format!("/v1/projects/{project}/events");
+    let (mut busy, mut quick) = (http.listen(&path, &[]).await, http.listen(&path, &[]).await);
+    busy.next().await.expect("it begins with a snapshot");
+    let first = rename(&world, project, "Before the burst".to_owned()).await;
+    versions_until(&mut quick, first).await;
+    watch_progress(&world.shared.bus, project, &mut quick, 1_500).await;
+    let last = rename(&world, project, "After the burst".to_owned()).await;
+    versions_until(&mut quick, last).await;
+    let versions = versions_until(&mut busy, last).await;
+    assert!(versions.is_sorted_by(|one, next| one + 1 == *next), "{versions:?}");
+    assert!(versions.contains(&first), "{versions:?}");
+    world.execute(project, Command::DeleteProject).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_the_bus_lost_or_could_not_carry_is_read_from_the_log() {
+    let world = World::with_engine().await;
+    let project = a_project(&world, 1).await;
+    // Nothing that the engine says comes here.
+    let elsewhere = Own::nats().await;
+    let bus = Bus::connect(elsewhere.nats_url(), "elsewhere").await.unwrap();
+    let http = Http::on(&Shared { bus: bus.clone(), ..world.shared.clone() });
+    let mut listener = http.listen(&format!("/v1/projects/{project}/events"), &[]).await;
+    be_heard(&bus, project, next_shown_progress(&mut listener)).await;
+    let lost = rename(&world, project, "Lost".to_owned()).await;
+    let told = rename(&world, project, "Told of".to_owned()).await;
+    let without_payload = json!({ "version": told, "type": "ProjectRenamed" });
+    bus.publish_event(project, "ProjectRenamed", &without_payload).await.unwrap();
+    assert!(versions_until(&mut listener, told).await.ends_with(&[lost, told]));
+    world.execute(project, Command::DeleteProject).await;
+    world.finish().await;
+    elsewhere.stop().await;
 }
 
 /// What is shown of a task, when it is the awaited percentage.
@@ -312,13 +391,14 @@ async fn a_socket_whose_client_stops_reading_is_told_that_it_lagged_and_closed()
         .await;
         // More than the sockets between them hold, and than the server keeps for who is behind.
         let telling = async {
-            for _ in 0..60 {
-                for _ in 0..100 {
+            be_heard(&world.shared.bus, project, next_progress(&mut quick)).await;
+            for _ in 0..12 {
+                for _ in 0..ROUND {
                     let (task_id, message) = (TaskId(Uuid::now_v7()), "x".repeat(2_000));
                     let report = Progress { task_id, progress: 1, message, eta_seconds: None };
                     world.shared.bus.publish_progress(project, &report).await.unwrap();
                 }
-                for _ in 0..100 {
+                for _ in 0..ROUND {
                     next_progress(&mut quick).await;
                 }
             }

@@ -95,7 +95,7 @@ impl Watch {
                         return Some(task);
                     }
                 }
-                Ok(Update::Event { text: Some(text), .. }) if !self.concerns(text) => {}
+                Ok(Update::Event { text, .. }) if !self.concerns(text) => {}
                 Ok(Update::Event { version, .. }) => {
                     self.is_old = true;
                     // Otherwise the next look at the head shows it.

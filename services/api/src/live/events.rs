@@ -72,7 +72,8 @@ pub(crate) async fn listen(
         }
     });
     let body = Body::from_stream(stream::StreamExt::map(events, Ok::<_, Infallible>));
-    let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache"), NO_BUFFERING];
+    let headers =
+        [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache, no-transform"), NO_BUFFERING];
     Ok((headers, body).into_response())
 }
 

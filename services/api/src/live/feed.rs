@@ -4,15 +4,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use axum::extract::ws::Utf8Bytes;
 use domain::ids::ProjectId;
 use infra::postgres::tail;
 use serde::Deserialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 use utoipa::IntoParams;
 
-use super::hub::Update;
+use super::hub::{PAGE, Update};
 use super::message::{Message, Plain};
 use super::seat::Seat;
 use crate::App;
@@ -21,8 +21,8 @@ use crate::problem::Problem;
 
 /// Most events that are sent to a stream that resumes; beyond that it gets a snapshot.
 const RESUMABLE: u64 = 1_000;
-/// Events that are read from the log at a time.
-const PAGE: i64 = 200;
+/// Most messages that a stream may miss before it has caught up; a burst of so many is read from the log.
+const MISSABLE: u64 = 2_048;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -63,7 +63,11 @@ pub(super) struct Feed {
     sent: u64,
     /// Whether the log has more than was sent.
     behind: bool,
-    /// At most a page, and a ping.
+    /// Messages that were missed since nothing waited to be sent.
+    missed: u64,
+    /// The head that is to be told as a sign of life.
+    ping: Option<u64>,
+    /// At most a page.
     ready: VecDeque<Shown>,
     seat: Seat,
 }
@@ -79,14 +83,16 @@ impl Feed {
     ) -> Result<Self, End> {
         // Subscribed first, and read then: what happens in between is in the queue.
         let updates = app.streams.join(project);
+        let streams = app.streams.clone();
+        let _turn = streams.turn().await;
         let head = app.api.store.load(project).await.map_err(|_| End::Unreadable)?.state.version;
-        let (sent, ready) = match after {
+        let (sent, first) = match after {
             Some(after) if after <= head && head - after <= RESUMABLE => (after, None),
             _ => snapshot(&app, project, base).await.map(|(version, shown)| (version, Some(shown)))?,
         };
+        let ready = first.into_iter().collect();
         // The read tables may be a moment behind what the bus has said already.
-        let ready = ready.into_iter().collect();
-        Ok(Self { app, project, updates, sent, behind: true, ready, seat })
+        Ok(Self { app, project, updates, sent, behind: true, missed: 0, ping: None, ready, seat })
     }
 
     /// The next message, when there is one.
@@ -102,13 +108,20 @@ impl Feed {
                 self.read_page().await?;
                 continue;
             }
+            if let Some(head) = self.ping.take() {
+                let text = Plain::Ping { head: head.max(self.sent) }.text();
+                return Ok(Shown { version: None, text });
+            }
+            if self.updates.is_empty() {
+                self.missed = 0;
+            }
             let update = tokio::select! {
                 update = self.updates.recv() => update,
                 () = self.seat.end().cancelled() => return Err(End::Barred),
             };
             match update {
                 Ok(update) => self.take(&update),
-                Err(RecvError::Lagged(_)) => return Err(End::Lagged),
+                Err(RecvError::Lagged(missed)) => self.miss(missed)?,
                 // The hub ends when the server does.
                 Err(RecvError::Closed) => return Err(End::Shutdown),
             }
@@ -119,7 +132,7 @@ impl Feed {
     fn take(&mut self, update: &Update) {
         match *update {
             Update::Event { version, .. } if version <= self.sent => {}
-            Update::Event { version, text: Some(ref text) } if version == self.sent + 1 => {
+            Update::Event { version, ref text } if version == self.sent + 1 => {
                 self.sent = version;
                 self.ready.push_back(Shown { version: Some(version), text: text.clone() });
             }
@@ -129,18 +142,26 @@ impl Feed {
             }
             Update::Head { version, ping } => {
                 self.behind = version > self.sent;
-                if ping {
-                    let text = Plain::Ping { head: version.max(self.sent) }.text();
-                    self.ready.push_back(Shown { version: None, text });
-                }
+                self.ping = ping.then_some(version);
             }
         }
+    }
+
+    /// More happened than the queue holds. Events are in the log; who misses ever more is too slow.
+    fn miss(&mut self, messages: u64) -> Result<(), End> {
+        self.behind = true;
+        self.missed += messages;
+        if self.missed > MISSABLE { Err(End::Lagged) } else { Ok(()) }
     }
 
     /// Reads what the log has beyond what was sent. When it cannot be read now, the next message or the
     /// next look at the head shows the gap again.
     async fn read_page(&mut self) -> Result<(), End> {
-        let page = match tail::read_stream(&self.app.api.pool, self.project, self.sent, PAGE).await {
+        let read = {
+            let _turn = self.app.streams.turn().await;
+            tail::read_stream(&self.app.api.pool, self.project, self.sent, PAGE).await
+        };
+        let page = match read {
             Ok(page) => page,
             Err(error) => {
                 tracing::debug!(project = %self.project, %error, "the log cannot be read now");

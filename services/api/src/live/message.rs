@@ -1,8 +1,8 @@
 //! What open streams are sent.
 
-use axum::extract::ws::Utf8Bytes;
 use domain::desk::Progress;
 use serde::Serialize;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::json::{Project, Task};
 

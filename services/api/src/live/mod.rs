@@ -13,8 +13,9 @@ mod open;
 mod percentages;
 mod seat;
 pub(crate) mod socket;
+mod upgrade;
 
 pub(crate) use hub::{Streams, Update};
 pub(crate) use percentages::mean;
 pub(crate) use seat::Seat;
-pub(crate) use socket::{for_listeners, upgrade_required};
+pub(crate) use upgrade::{Socket, Upgrade, say};

@@ -39,7 +39,10 @@ impl Seat {
 impl App {
     /// The place of one more stream of a project.
     pub(crate) async fn seat(&self, identity: &Identity, project: ProjectId) -> Result<Seat, Problem> {
-        self.project_row(project).await?;
+        {
+            let _turn = self.streams.turn().await;
+            self.project_row(project).await?;
+        }
         let most = self.api.access.crowd().streams;
         let share = share_of(identity, &self.holders.streams, most).map_err(|Enough| too_many(most))?;
         let counted = self.metrics.stream();

@@ -4,31 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message as Frame, WebSocket, WebSocketUpgrade, close_code};
-use axum::http::StatusCode;
-use axum::http::header::{HeaderValue, UPGRADE};
 use axum::response::Response;
 use domain::ids::ProjectId;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::feed::{End, Feed, Parameters};
 use super::message::Plain;
 use super::seat::Seat;
+use super::upgrade::{Socket, Upgrade, say};
 use crate::App;
 use crate::auth::Identity;
 use crate::extract::{Base, Path, Query};
 use crate::problem::Problem;
 
-/// Time for a client to take one message.
-const SEND_PATIENCE: Duration = Duration::from_secs(20);
+/// Time for a client to take one message, however large.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Time for a client to answer that the stream ends.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Clients have nothing to say here.
-const INCOMING_LIMIT: usize = 4_096;
-/// Bytes that each of them has to be read into; 128 KiB if we did not say.
-const READ_BUFFER: usize = 512;
 
 /// The stream starts with a snapshot, or with what the client has missed.
 #[utoipa::path(
@@ -47,23 +43,11 @@ pub(crate) async fn open(
     Query(parameters): Query<Parameters>,
     base: Base,
     identity: Identity,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    upgrade: Upgrade,
 ) -> Result<Response, Problem> {
-    let upgrade = upgrade.map_err(|_| upgrade_required())?;
     let seat = app.seat(&identity, project).await?;
-    let upgrade = for_listeners(upgrade);
-    Ok(upgrade.on_upgrade(move |socket| attend(app, project, base, parameters.after, seat, socket)))
-}
-
-/// Little room for what clients say, as they only listen.
-pub(crate) fn for_listeners(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
-    upgrade.max_message_size(INCOMING_LIMIT).max_frame_size(INCOMING_LIMIT).read_buffer_size(READ_BUFFER)
-}
-
-/// What is answered to whoever asks without upgrading.
-pub(crate) fn upgrade_required() -> Problem {
-    Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "this address speaks WebSocket only")
-        .with_header(UPGRADE, HeaderValue::from_static("websocket"))
+    let streams = app.streams.clone();
+    Ok(streams.open(upgrade, move |socket| attend(app, project, base, parameters.after, seat, socket)))
 }
 
 /// One stream from its first message to its end.
@@ -73,7 +57,7 @@ async fn attend(
     base: Base,
     after: Option<u64>,
     seat: Seat,
-    socket: WebSocket,
+    socket: Socket,
 ) {
     let (mut sink, mut incoming) = socket.split();
     let end = tokio::select! {
@@ -91,7 +75,7 @@ async fn talk(
     base: &Base,
     after: Option<u64>,
     seat: Seat,
-    sink: &mut SplitSink<WebSocket, Frame>,
+    sink: &mut SplitSink<Socket, Message>,
 ) -> End {
     let mut feed = match Feed::start(app, project, base, after, seat).await {
         Ok(feed) => feed,
@@ -102,35 +86,34 @@ async fn talk(
             Ok(shown) => shown,
             Err(end) => return end,
         };
-        let sending = sink.send(Frame::Text(shown.text));
-        if !matches!(tokio::time::timeout(SEND_PATIENCE, sending).await, Ok(Ok(()))) {
+        if !matches!(tokio::time::timeout(PATIENCE, say(sink, shown.text)).await, Ok(Ok(()))) {
             return End::Gone;
         }
     }
 }
 
 /// Reads, and with that answers pings, until the client closes.
-async fn until_closed(incoming: &mut SplitStream<WebSocket>) {
+async fn until_closed(incoming: &mut SplitStream<Socket>) {
     while let Some(Ok(frame)) = incoming.next().await {
-        if matches!(frame, Frame::Close(_)) {
+        if matches!(frame, Message::Close(_)) {
             return;
         }
     }
 }
 
 /// Says why, if the client still listens.
-async fn say_farewell(sink: &mut SplitSink<WebSocket, Frame>, end: &End) {
+async fn say_farewell(sink: &mut SplitSink<Socket, Message>, end: &End) {
     let (code, reason) = match end {
         End::Gone => return,
-        End::Lagged => (close_code::AGAIN, "too slow"),
-        End::Unreadable => (close_code::AGAIN, "the project cannot be read now"),
-        End::Barred => (close_code::POLICY, "you may not look any more"),
-        End::Shutdown => (close_code::AWAY, "the server ends"),
+        End::Lagged => (CloseCode::Again, "too slow"),
+        End::Unreadable => (CloseCode::Again, "the project cannot be read now"),
+        End::Barred => (CloseCode::Policy, "you may not look any more"),
+        End::Shutdown => (CloseCode::Away, "the server ends"),
     };
-    let close = Frame::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
     let farewell = async {
         if matches!(end, End::Lagged) {
-            sink.feed(Frame::Text(Plain::Lagged.text())).await?;
+            say(sink, Plain::Lagged.text()).await?;
         }
         sink.send(close).await
     };

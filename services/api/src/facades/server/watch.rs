@@ -4,64 +4,60 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use domain::ids::TaskId;
-use serde_json::Value;
+use futures::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::App;
 use crate::auth::Identity;
 use crate::extract::{Base, Path};
 use crate::facades::watch::{Form, Watch};
-use crate::live::{for_listeners, upgrade_required};
+use crate::live::{Socket, Upgrade, say};
 use crate::problem::Problem;
 
-/// Time for a client to take one message.
-const SEND_PATIENCE: Duration = Duration::from_secs(20);
+/// Time for a client to take the last message.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 pub(super) async fn open(
     State(app): State<Arc<App>>,
     Path(task): Path<TaskId>,
     base: Base,
     identity: Identity,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    upgrade: Result<Upgrade, Problem>,
 ) -> Result<Response, Problem> {
     app.task_row(task).await?;
-    let upgrade = upgrade.map_err(|_| upgrade_required())?;
+    let (upgrade, streams) = (upgrade?, app.streams.clone());
     let watch = Watch::start(app, &identity, task, (base, Form::Server)).await?;
-    Ok(for_listeners(upgrade).on_upgrade(move |socket| attend(watch, socket)))
+    Ok(streams.open(upgrade, move |socket| attend(watch, socket)))
 }
 
-async fn attend(mut watch: Watch, mut socket: WebSocket) {
+async fn attend(mut watch: Watch, mut socket: Socket) {
     show(&mut watch, &mut socket).await;
     let code = match (watch.has_ended(), watch.is_over()) {
-        (true, _) => close_code::NORMAL,
-        (false, true) => close_code::POLICY,
-        (false, false) => close_code::AWAY,
+        (true, _) => CloseCode::Normal,
+        (false, true) => CloseCode::Policy,
+        (false, false) => CloseCode::Away,
     };
     let close = Message::Close(Some(CloseFrame { code, reason: "".into() }));
-    let _ = tokio::time::timeout(SEND_PATIENCE, socket.send(close)).await;
+    let _ = tokio::time::timeout(FAREWELL, socket.send(close)).await;
 }
 
 /// Shows the task until it has ended, or the client has gone.
-async fn show(watch: &mut Watch, socket: &mut WebSocket) {
+async fn show(watch: &mut Watch, socket: &mut Socket) {
     loop {
         let news = tokio::select! {
             news = watch.next() => news,
-            incoming = socket.recv() => match incoming {
+            incoming = socket.next() => match incoming {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 Some(Ok(_)) => continue,
             },
         };
         match news {
-            Some(task) if say(socket, &task).await => {}
+            Some(task) if say(socket, task.to_string().into()).await.is_ok() => {}
             _ => return,
         }
     }
-}
-
-async fn say(socket: &mut WebSocket, task: &Value) -> bool {
-    let sending = socket.send(Message::Text(task.to_string().into()));
-    matches!(tokio::time::timeout(SEND_PATIENCE, sending).await, Ok(Ok(())))
 }
