@@ -4,6 +4,7 @@
 //! tables (`queries`); open streams (`live`) show the log as it grows.
 
 mod access;
+mod asked;
 mod audit;
 mod auth;
 mod caller;

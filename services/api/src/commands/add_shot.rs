@@ -1,8 +1,5 @@
 //! `POST /v1/projects/{id}/shots`: add a shot by hand.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
@@ -12,9 +9,9 @@ use domain::settings::{Mood, Transition};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::App;
+use crate::asked::Asked;
 use crate::caller::{Caller, etag};
-use crate::extract::{Base, Json, Path};
+use crate::extract::Json;
 use crate::json::{Changed, Shot};
 use crate::problem::Problem;
 
@@ -51,13 +48,8 @@ pub(crate) struct Body {
         (status = 409, description = "too_many_shots"),
     ),
 )]
-pub(crate) async fn post(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    body: Json<Body>,
-) -> Result<Response, Problem> {
+pub(crate) async fn post(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+    let project = asked.ids;
     let Json { value, digest } = body;
     if value.order == Some(0) {
         return Err(Problem::invalid("order", "must be at least 1"));
@@ -74,14 +66,15 @@ pub(crate) async fn post(
     };
     let place = value.order.map(|order| order - 1);
     let command = Command::AddShot { place, content, generate: value.generate.unwrap_or(true) };
-    let executed = app.execute(&caller, project, command, digest).await?;
+    let executed = asked.execute(project, command, digest).await?;
     let added = |event: &Event| match event {
         Event::ShotAdded(event) => Some(event.shot_id),
         _ => None,
     };
-    let shot = app.in_log(&executed, added).await?.ok_or_else(|| Problem::internal("no shot was added"))?;
+    let shot =
+        asked.app.in_log(&executed, added).await?.ok_or_else(|| Problem::internal("no shot was added"))?;
     let version = executed.receipt.version;
-    let body = Changed { item: app.shot(project, shot, &base).await?, project_version: version };
+    let body = Changed { item: asked.app.shot(project, shot, &asked.base).await?, project_version: version };
     let headers = [(LOCATION, format!("/v1/projects/{project}/shots/{shot}")), etag(version)];
     Ok((StatusCode::CREATED, headers, axum::Json(body)).into_response())
 }

@@ -1,11 +1,6 @@
 //! `POST /v1/projects`: start a project.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::ids::ProjectId;
 use domain::project::{Command, CreateProject};
 use domain::settings::Settings;
@@ -14,8 +9,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::caller::{Caller, etag};
-use crate::extract::{Base, Json};
+use crate::asked::Asked;
+use crate::caller::Caller;
+use crate::extract::Json;
 use crate::json::Project;
 use crate::problem::Problem;
 
@@ -49,14 +45,9 @@ pub(crate) struct Body {
     params(Caller), request_body = Body,
     responses((status = 201, description = "The project", body = Project, headers(("Location"), ("ETag")))),
 )]
-pub(crate) async fn post(
-    State(app): State<Arc<App>>,
-    base: Base,
-    caller: Caller,
-    body: Json<Body>,
-) -> Result<Response, Problem> {
+pub(crate) async fn post(asked: Asked<()>, body: Json<Body>) -> Result<Response, Problem> {
     let Json { value, digest } = body;
-    let id = new_id(&app);
+    let id = new_id(&asked.app);
     let command = Command::CreateProject(CreateProject {
         id,
         story: value.story,
@@ -66,10 +57,8 @@ pub(crate) async fn post(
         shot_count: value.shot_count,
         settings: value.settings.unwrap_or_default(),
     });
-    let created = app.execute(&caller, id, command, digest).await?.receipt.project;
-    let (version, project) = app.project(created, &base).await?;
-    let headers = [(LOCATION, format!("/v1/projects/{created}")), etag(version)];
-    Ok((StatusCode::CREATED, headers, axum::Json(project)).into_response())
+    let created = asked.execute(id, command, digest).await?.receipt.project;
+    asked.tell_new_project(created).await
 }
 
 /// A UUIDv7 of the present, with fresh random bits.

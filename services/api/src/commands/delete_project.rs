@@ -1,17 +1,13 @@
 //! `DELETE /v1/projects/{id}`: to the trash. Work is cancelled, the history kept.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::ids::ProjectId;
 use domain::project::Command;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::App;
+use crate::asked::Asked;
 use crate::caller::{Caller, etag};
-use crate::extract::Path;
 use crate::problem::Problem;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,12 +24,9 @@ struct Deleted {
     summary = "Put a project into the trash", params(Caller),
     responses((status = 200, description = "Its work is cancelled, its history kept", body = Deleted, headers(("ETag")))),
 )]
-pub(crate) async fn delete(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    caller: Caller,
-) -> Result<Response, Problem> {
-    let receipt = app.execute(&caller, project, Command::DeleteProject, [0; 32]).await?.receipt;
+pub(crate) async fn delete(asked: Asked<ProjectId>) -> Result<Response, Problem> {
+    let project = asked.ids;
+    let receipt = asked.execute(project, Command::DeleteProject, [0; 32]).await?.receipt;
     let body = Deleted { id: project, version: receipt.version, deleted: true };
     Ok(([etag(receipt.version)], axum::Json(body)).into_response())
 }

@@ -1,17 +1,14 @@
 //! `POST /v1/tasks/{id}/cancel` and `…/retry`: stop a task, or queue an ended one again.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ids::TaskId;
 use domain::project::Command;
 
-use super::{NoParameters, task_answer};
-use crate::App;
+use super::NoParameters;
+use crate::asked::Asked;
 use crate::caller::Caller;
-use crate::extract::{Base, Json, Path};
+use crate::extract::Json;
 use crate::json::{Changed, Task};
 use crate::problem::Problem;
 
@@ -24,16 +21,11 @@ use crate::problem::Problem;
         (status = 409, description = "task_not_open"),
     ),
 )]
-pub(crate) async fn cancel(
-    State(app): State<Arc<App>>,
-    Path(task): Path<TaskId>,
-    base: Base,
-    caller: Caller,
-    body: Json<NoParameters>,
-) -> Result<Response, Problem> {
-    let project = app.task_row(task).await?.project_id;
-    let executed = app.execute(&caller, project, Command::CancelTask { task }, body.digest).await?;
-    task_answer(&app, StatusCode::OK, task, executed.receipt.version, &base).await
+pub(crate) async fn cancel(asked: Asked<TaskId>, body: Json<NoParameters>) -> Result<Response, Problem> {
+    let task = asked.ids;
+    let project = asked.app.task_row(task).await?.project_id;
+    let executed = asked.execute(project, Command::CancelTask { task }, body.digest).await?;
+    asked.tell_task(StatusCode::OK, task, &executed).await
 }
 
 /// 202 with the task, which waits for a worker again.
@@ -45,14 +37,9 @@ pub(crate) async fn cancel(
         (status = 409, description = "task_not_retryable, dependency_failed, no_picture_yet, nothing_to_say, shot_locked, no_shots"),
     ),
 )]
-pub(crate) async fn retry(
-    State(app): State<Arc<App>>,
-    Path(task): Path<TaskId>,
-    base: Base,
-    caller: Caller,
-    body: Json<NoParameters>,
-) -> Result<Response, Problem> {
-    let project = app.task_row(task).await?.project_id;
-    let executed = app.execute(&caller, project, Command::RetryTask { task }, body.digest).await?;
-    task_answer(&app, StatusCode::ACCEPTED, task, executed.receipt.version, &base).await
+pub(crate) async fn retry(asked: Asked<TaskId>, body: Json<NoParameters>) -> Result<Response, Problem> {
+    let task = asked.ids;
+    let project = asked.app.task_row(task).await?.project_id;
+    let executed = asked.execute(project, Command::RetryTask { task }, body.digest).await?;
+    asked.tell_task(StatusCode::ACCEPTED, task, &executed).await
 }

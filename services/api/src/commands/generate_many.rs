@@ -1,8 +1,5 @@
 //! `POST /v1/projects/{id}/generate` and `…/retry`: work in bulk, followed as one task.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ids::{ProjectId, ShotId};
@@ -11,10 +8,10 @@ use domain::project::{Command, Generate, Only, Parameters};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{NoParameters, task_answer};
-use crate::App;
+use super::NoParameters;
+use crate::asked::Asked;
 use crate::caller::Caller;
-use crate::extract::{Base, Json, Path};
+use crate::extract::Json;
 use crate::json::{Changed, Task};
 use crate::problem::Problem;
 
@@ -43,13 +40,7 @@ pub(crate) struct Body {
         (status = 422, description = "not_a_shot_kind"),
     ),
 )]
-pub(crate) async fn generate(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    body: Json<Body>,
-) -> Result<Response, Problem> {
+pub(crate) async fn generate(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
     let Json { value: Body { kinds, shots, only }, digest } = body;
     let wanted = Generate {
         kinds: kinds.unwrap_or_default(),
@@ -57,7 +48,7 @@ pub(crate) async fn generate(
         only: only.unwrap_or_default(),
         parameters: Parameters::default(),
     };
-    batch(&app, project, &base, &caller, (Command::Generate(wanted), digest)).await
+    batch(asked, (Command::Generate(wanted), digest)).await
 }
 
 /// 202 with a batch of everything that failed; what was cancelled because of it comes back too.
@@ -69,24 +60,12 @@ pub(crate) async fn generate(
         (status = 409, description = "nothing_to_do"),
     ),
 )]
-pub(crate) async fn retry(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    body: Json<NoParameters>,
-) -> Result<Response, Problem> {
-    batch(&app, project, &base, &caller, (Command::RetryFailed, body.digest)).await
+pub(crate) async fn retry(asked: Asked<ProjectId>, body: Json<NoParameters>) -> Result<Response, Problem> {
+    batch(asked, (Command::RetryFailed, body.digest)).await
 }
 
-async fn batch(
-    app: &Arc<App>,
-    project: ProjectId,
-    base: &Base,
-    caller: &Caller,
-    (command, digest): (Command, [u8; 32]),
-) -> Result<Response, Problem> {
-    let executed = app.execute(caller, project, command, digest).await?;
-    let batch = app.batch_of(&executed).await?;
-    task_answer(app, StatusCode::ACCEPTED, batch, executed.receipt.version, base).await
+async fn batch(asked: Asked<ProjectId>, (command, digest): (Command, [u8; 32])) -> Result<Response, Problem> {
+    let executed = asked.execute(asked.ids, command, digest).await?;
+    let batch = asked.app.batch_of(&executed).await?;
+    asked.tell_task(StatusCode::ACCEPTED, batch, &executed).await
 }

@@ -1,8 +1,5 @@
 //! `POST …/shots/{shotId}/image`, `…/video`, `…/narration`: make a picture, clip or voice again.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ids::{ProjectId, ShotId};
@@ -11,11 +8,10 @@ use domain::project::{Command, Parameters};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::task_answer;
-use crate::App;
+use crate::asked::Asked;
 use crate::caller::Caller;
 use crate::execute::Wanted;
-use crate::extract::{Base, Json, Path};
+use crate::extract::Json;
 use crate::json::{Changed, Task};
 use crate::problem::Problem;
 
@@ -75,7 +71,7 @@ pub(crate) struct NarrationBody {
     speed: Option<f64>,
 }
 
-impl From<ImageBody> for Asked {
+impl From<ImageBody> for Made {
     fn from(body: ImageBody) -> Self {
         let ImageBody { model, seed, steps, cfg_scale, candidates } = body;
         let parameters = Parameters { model, seed, steps, cfg_scale, ..Parameters::default() };
@@ -83,7 +79,7 @@ impl From<ImageBody> for Asked {
     }
 }
 
-impl From<VideoBody> for Asked {
+impl From<VideoBody> for Made {
     fn from(body: VideoBody) -> Self {
         let VideoBody { model, seed, steps, cfg_scale, fps, duration, candidates } = body;
         let duration_seconds = duration;
@@ -93,15 +89,15 @@ impl From<VideoBody> for Asked {
     }
 }
 
-impl From<NarrationBody> for Asked {
+impl From<NarrationBody> for Made {
     fn from(body: NarrationBody) -> Self {
         let NarrationBody { model, voice, speed } = body;
         Self { parameters: Parameters { model, voice, speed, ..Parameters::default() }, candidates: 1 }
     }
 }
 
-/// What is asked for, whatever the kind.
-struct Asked {
+/// How it is to be made, whatever the kind.
+struct Made {
     parameters: Parameters,
     candidates: u32,
 }
@@ -116,13 +112,10 @@ struct Asked {
     ),
 )]
 pub(crate) async fn image(
-    state: State<Arc<App>>,
-    ids: Path<(ProjectId, ShotId)>,
-    base: Base,
-    caller: Caller,
+    asked: Asked<(ProjectId, ShotId)>,
     body: Json<ImageBody>,
 ) -> Result<Response, Problem> {
-    generate(state, ids, base, caller, Kind::Image, body).await
+    generate(asked, Kind::Image, body).await
 }
 
 /// 202 with the task that makes the new clip; with several candidates, the batch of their tasks.
@@ -135,13 +128,10 @@ pub(crate) async fn image(
     ),
 )]
 pub(crate) async fn video(
-    state: State<Arc<App>>,
-    ids: Path<(ProjectId, ShotId)>,
-    base: Base,
-    caller: Caller,
+    asked: Asked<(ProjectId, ShotId)>,
     body: Json<VideoBody>,
 ) -> Result<Response, Problem> {
-    generate(state, ids, base, caller, Kind::Video, body).await
+    generate(asked, Kind::Video, body).await
 }
 
 /// 202 with the task that makes the new voice.
@@ -154,30 +144,25 @@ pub(crate) async fn video(
     ),
 )]
 pub(crate) async fn narration(
-    state: State<Arc<App>>,
-    ids: Path<(ProjectId, ShotId)>,
-    base: Base,
-    caller: Caller,
+    asked: Asked<(ProjectId, ShotId)>,
     body: Json<NarrationBody>,
 ) -> Result<Response, Problem> {
-    generate(state, ids, base, caller, Kind::Tts, body).await
+    generate(asked, Kind::Tts, body).await
 }
 
-async fn generate<B: Into<Asked>>(
-    State(app): State<Arc<App>>,
-    Path((project, shot)): Path<(ProjectId, ShotId)>,
-    base: Base,
-    caller: Caller,
+async fn generate<B: Into<Made>>(
+    asked: Asked<(ProjectId, ShotId)>,
     kind: Kind,
     body: Json<B>,
 ) -> Result<Response, Problem> {
-    let Asked { parameters, candidates } = body.value.into();
+    let (project, shot) = asked.ids;
+    let Made { parameters, candidates } = body.value.into();
     let command = Command::GenerateTake { shot, kind, parameters, candidates };
-    let executed = app.execute(&caller, project, command, body.digest).await?;
+    let executed = asked.execute(project, command, body.digest).await?;
     let task = if candidates > 1 {
-        app.batch_of(&executed).await?
+        asked.app.batch_of(&executed).await?
     } else {
-        app.task_of(&executed, &Wanted { kind, shot: Some(shot), parameters: None }).await?
+        asked.app.task_of(&executed, &Wanted { kind, shot: Some(shot), parameters: None }).await?
     };
-    task_answer(&app, StatusCode::ACCEPTED, task, executed.receipt.version, &base).await
+    asked.tell_task(StatusCode::ACCEPTED, task, &executed).await
 }

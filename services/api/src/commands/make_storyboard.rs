@@ -1,8 +1,5 @@
 //! `POST /v1/projects/{id}/storyboard`: make the storyboard again.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ids::ProjectId;
@@ -11,11 +8,10 @@ use domain::project::Command;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::task_answer;
-use crate::App;
+use crate::asked::Asked;
 use crate::caller::Caller;
 use crate::execute::Wanted;
-use crate::extract::{Base, Json, Path};
+use crate::extract::Json;
 use crate::json::{Changed, Task};
 use crate::problem::Problem;
 
@@ -36,17 +32,12 @@ pub(crate) struct Body {
     summary = "Make the storyboard again", params(Caller), request_body = Option<Body>,
     responses((status = 202, description = "The task that makes it", body = Changed<Task>, headers(("Location"), ("ETag")))),
 )]
-pub(crate) async fn post(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    body: Json<Body>,
-) -> Result<Response, Problem> {
+pub(crate) async fn post(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+    let project = asked.ids;
     let Json { value: Body { force, shot_count }, digest } = body;
     let command = Command::MakeStoryboard { force: force.unwrap_or(false), shot_count, alone: false };
-    let executed = app.execute(&caller, project, command, digest).await?;
+    let executed = asked.execute(project, command, digest).await?;
     let wanted = Wanted { kind: Kind::Storyboard, shot: None, parameters: None };
-    let task = app.task_of(&executed, &wanted).await?;
-    task_answer(&app, StatusCode::ACCEPTED, task, executed.receipt.version, &base).await
+    let task = asked.app.task_of(&executed, &wanted).await?;
+    asked.tell_task(StatusCode::ACCEPTED, task, &executed).await
 }

@@ -29,36 +29,10 @@ pub(crate) mod undelete_project;
 pub(crate) mod upload_image;
 pub(crate) mod upload_music;
 
-use std::sync::Arc;
-
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::{IntoResponse, Response};
-use domain::ids::TaskId;
 use serde::Deserialize;
 use utoipa::ToSchema;
-
-use crate::App;
-use crate::caller::etag;
-use crate::extract::Base;
-use crate::json::Changed;
-use crate::problem::Problem;
 
 /// The body of what the address says all about.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoParameters {}
-
-/// The answer that tells of a task: its present state, and where to ask again.
-async fn task_answer(
-    app: &Arc<App>,
-    status: StatusCode,
-    task: TaskId,
-    version: u64,
-    base: &Base,
-) -> Result<Response, Problem> {
-    let item = app.task(task, base).await?;
-    let body = Changed { item, project_version: version };
-    let headers = [(LOCATION, format!("/v1/tasks/{task}")), etag(version)];
-    Ok((status, headers, axum::Json(body)).into_response())
-}

@@ -1,17 +1,14 @@
 //! `PUT /v1/projects/{id}/shots/order`: put the shots into another order.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::ids::{ProjectId, ShotId};
 use domain::project::Command;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::App;
+use crate::asked::Asked;
 use crate::caller::{Caller, etag};
-use crate::extract::{Base, Json, Path};
+use crate::extract::Json;
 use crate::json::Shot;
 use crate::problem::Problem;
 
@@ -38,15 +35,10 @@ struct Ordered {
     summary = "Put the shots into another order", params(Caller), request_body = Body,
     responses((status = 200, description = "The shots in that order", body = Ordered, headers(("ETag")))),
 )]
-pub(crate) async fn put(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    body: Json<Body>,
-) -> Result<Response, Problem> {
+pub(crate) async fn put(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+    let project = asked.ids;
     let command = Command::OrderShots { shots: body.value.shots };
-    let version = app.execute(&caller, project, command, body.digest).await?.receipt.version;
-    let body = Ordered { shots: app.shots(project, &base).await?, project_version: version };
+    let version = asked.execute(project, command, body.digest).await?.receipt.version;
+    let body = Ordered { shots: asked.app.shots(project, &asked.base).await?, project_version: version };
     Ok(([etag(version)], axum::Json(body)).into_response())
 }

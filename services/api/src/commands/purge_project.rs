@@ -1,8 +1,5 @@
 //! `POST /v1/projects/{id}/purge`: give a project in the trash up for good, without waiting for its 30 days.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::ids::ProjectId;
 use domain::project::Command;
@@ -10,9 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::NoParameters;
-use crate::App;
+use crate::asked::Asked;
 use crate::caller::{Caller, etag};
-use crate::extract::{Json, Path};
+use crate::extract::Json;
 use crate::problem::Problem;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,14 +30,10 @@ struct Purged {
         (status = 409, description = "not_purgeable"),
     ),
 )]
-pub(crate) async fn post(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    caller: Caller,
-    body: Json<NoParameters>,
-) -> Result<Response, Problem> {
+pub(crate) async fn post(asked: Asked<ProjectId>, body: Json<NoParameters>) -> Result<Response, Problem> {
+    let project = asked.ids;
     let command = Command::PurgeProject { early: true };
-    let receipt = app.execute(&caller, project, command, body.digest).await?.receipt;
+    let receipt = asked.execute(project, command, body.digest).await?.receipt;
     let body = Purged { id: project, version: receipt.version, purged: true };
     Ok(([etag(receipt.version)], axum::Json(body)).into_response())
 }

@@ -1,17 +1,13 @@
 //! `DELETE /v1/projects/{id}/shots/{shotId}`: take a shot out. Its takes stay in the history.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::ids::{ProjectId, ShotId};
 use domain::project::Command;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::App;
+use crate::asked::Asked;
 use crate::caller::{Caller, etag};
-use crate::extract::Path;
 use crate::problem::Problem;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,12 +28,9 @@ struct Removed {
         (status = 409, description = "shot_locked"),
     ),
 )]
-pub(crate) async fn delete(
-    State(app): State<Arc<App>>,
-    Path((project, shot)): Path<(ProjectId, ShotId)>,
-    caller: Caller,
-) -> Result<Response, Problem> {
-    let version = app.execute(&caller, project, Command::RemoveShot { shot }, [0; 32]).await?.receipt.version;
+pub(crate) async fn delete(asked: Asked<(ProjectId, ShotId)>) -> Result<Response, Problem> {
+    let (project, shot) = asked.ids;
+    let version = asked.execute(project, Command::RemoveShot { shot }, [0; 32]).await?.receipt.version;
     let body = Removed { id: shot, project_version: version, deleted: true };
     Ok(([etag(version)], axum::Json(body)).into_response())
 }

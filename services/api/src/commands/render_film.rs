@@ -1,8 +1,5 @@
 //! `POST /v1/projects/{id}/film`: render the film.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ids::{ProjectId, ShotId};
@@ -12,11 +9,10 @@ use domain::settings::{FilmFormat, FrameSize, OnMissing, Quality};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::task_answer;
-use crate::App;
+use crate::asked::Asked;
 use crate::caller::Caller;
 use crate::execute::Wanted;
-use crate::extract::{Base, Json, Path};
+use crate::extract::Json;
 use crate::json::{Changed, Task};
 use crate::problem::Problem;
 
@@ -50,13 +46,8 @@ pub(crate) struct Body {
         (status = 409, description = "no_shots"),
     ),
 )]
-pub(crate) async fn post(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    body: Json<Body>,
-) -> Result<Response, Problem> {
+pub(crate) async fn post(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+    let project = asked.ids;
     let Json { value: body, digest } = body;
     let parameters = Parameters {
         quality: body.quality,
@@ -70,7 +61,7 @@ pub(crate) async fn post(
         ..Parameters::default()
     };
     let wanted = Wanted { kind: Kind::Film, shot: None, parameters: Some(parameters.clone()) };
-    let executed = app.execute(&caller, project, Command::RenderFilm { parameters }, digest).await?;
-    let task = app.task_of(&executed, &wanted).await?;
-    task_answer(&app, StatusCode::ACCEPTED, task, executed.receipt.version, &base).await
+    let executed = asked.execute(project, Command::RenderFilm { parameters }, digest).await?;
+    let task = asked.app.task_of(&executed, &wanted).await?;
+    asked.tell_task(StatusCode::ACCEPTED, task, &executed).await
 }

@@ -1,8 +1,5 @@
 //! `POST /v1/dead-letters/{id}/replay`: queue the task of a job that could not be handled again.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::project::Command;
@@ -10,10 +7,9 @@ use infra::postgres::dead_letters;
 use uuid::Uuid;
 
 use super::NoParameters;
-use super::task_answer;
-use crate::App;
+use crate::asked::Asked;
 use crate::caller::Caller;
-use crate::extract::{Base, Json, Path};
+use crate::extract::Json;
 use crate::json::{Changed, Task};
 use crate::problem::Problem;
 
@@ -27,18 +23,13 @@ use crate::problem::Problem;
         (status = 409, description = "task_not_retryable, dependency_failed, no_picture_yet, nothing_to_say, shot_locked, no_shots"),
     ),
 )]
-pub(crate) async fn post(
-    State(app): State<Arc<App>>,
-    Path(letter): Path<Uuid>,
-    base: Base,
-    caller: Caller,
-    body: Json<NoParameters>,
-) -> Result<Response, Problem> {
-    let letter = dead_letters::find(&app.api.pool, letter).await?;
+pub(crate) async fn post(asked: Asked<Uuid>, body: Json<NoParameters>) -> Result<Response, Problem> {
+    let letter = asked.ids;
+    let letter = dead_letters::find(&asked.app.api.pool, letter).await?;
     let letter =
         letter.ok_or_else(|| Problem::not_found("dead_letter_not_found", "there is no such dead letter"))?;
     let command = Command::RetryTask { task: letter.task };
-    let executed = app.execute(&caller, letter.project, command, body.digest).await?;
-    dead_letters::mark_replayed(&app.api.pool, letter.id).await?;
-    task_answer(&app, StatusCode::ACCEPTED, letter.task, executed.receipt.version, &base).await
+    let executed = asked.execute(letter.project, command, body.digest).await?;
+    dead_letters::mark_replayed(&asked.app.api.pool, letter.id).await?;
+    asked.tell_task(StatusCode::ACCEPTED, letter.task, &executed).await
 }

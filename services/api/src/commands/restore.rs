@@ -1,12 +1,8 @@
 //! `POST /v1/projects/{id}/restore` and `…/fork`: back to an earlier version, or another project from one.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::asset::AssetKey;
 use domain::ids::{ProjectId, TakeId};
 use domain::project::{Command, Content, ForkProject};
@@ -17,8 +13,9 @@ use utoipa::ToSchema;
 
 use super::create_project::new_id;
 use crate::App;
-use crate::caller::{Caller, etag};
-use crate::extract::{Base, Json, Path};
+use crate::asked::Asked;
+use crate::caller::Caller;
+use crate::extract::Json;
 use crate::json::Project;
 use crate::problem::Problem;
 
@@ -38,20 +35,14 @@ pub(crate) struct Body {
     params(Caller), request_body = Body,
     responses((status = 200, description = "The project", body = Project, headers(("ETag")))),
 )]
-pub(crate) async fn restore(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    body: Json<Body>,
-) -> Result<Response, Problem> {
+pub(crate) async fn restore(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+    let project = asked.ids;
     let Json { value: Body { version }, digest } = body;
-    if app.repeated(&caller, digest).await?.is_none() {
-        let content = Box::new(app.content_at(project, version).await?);
-        app.execute(&caller, project, Command::RestoreProject { version, content }, digest).await?;
+    if asked.app.repeated(&asked.caller, digest).await?.is_none() {
+        let content = Box::new(asked.app.content_at(project, version).await?);
+        asked.execute(project, Command::RestoreProject { version, content }, digest).await?;
     }
-    let (version, project) = app.project(project, &base).await?;
-    Ok(([etag(version)], axum::Json(project)).into_response())
+    asked.tell_project(project).await
 }
 
 /// 201 with the new project and its `Location`.
@@ -61,26 +52,18 @@ pub(crate) async fn restore(
     params(Caller), request_body = Body,
     responses((status = 201, description = "The new project", body = Project, headers(("Location"), ("ETag")))),
 )]
-pub(crate) async fn fork(
-    State(app): State<Arc<App>>,
-    Path(from): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    body: Json<Body>,
-) -> Result<Response, Problem> {
+pub(crate) async fn fork(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+    let from = asked.ids;
     let Json { value: Body { version }, digest } = body;
-    let forked = match app.repeated(&caller, digest).await? {
+    let forked = match asked.app.repeated(&asked.caller, digest).await? {
         Some(repeated) => repeated,
         None => {
-            let (id, content) = (new_id(&app), app.content_at(from, version).await?);
+            let (id, content) = (new_id(&asked.app), asked.app.content_at(from, version).await?);
             let command = Command::ForkProject(Box::new(ForkProject { id, from, version, content }));
-            app.execute(&caller, id, command, digest).await?
+            asked.execute(id, command, digest).await?
         }
     };
-    let forked = forked.receipt.project;
-    let (version, project) = app.project(forked, &base).await?;
-    let headers = [(LOCATION, format!("/v1/projects/{forked}")), etag(version)];
-    Ok((StatusCode::CREATED, headers, axum::Json(project)).into_response())
+    asked.tell_new_project(forked.receipt.project).await
 }
 
 impl App {

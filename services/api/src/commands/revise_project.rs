@@ -1,9 +1,6 @@
 //! `PATCH /v1/projects/{id}`: edit a project's own fields.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::ids::ProjectId;
 use domain::project::{Command, Envelope, ProjectError, ProjectPatch};
 use domain::settings::Settings;
@@ -12,10 +9,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::App;
-use crate::caller::{Caller, etag};
+use crate::asked::Asked;
+use crate::caller::Caller;
 use crate::execute::Executed;
-use crate::extract::{Base, Json, Path, parse_value};
+use crate::extract::{Json, parse_value};
 use crate::json::Project;
 use crate::problem::Problem;
 
@@ -45,39 +42,32 @@ pub(crate) struct Body {
     summary = "Edit a project's own fields", params(Caller), request_body = Option<Body>,
     responses((status = 200, description = "The project as it is then", body = Project, headers(("ETag")))),
 )]
-pub(crate) async fn patch(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    body: Json<Body>,
-) -> Result<Response, Problem> {
+pub(crate) async fn patch(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+    let project = asked.ids;
     let Json { value, digest } = body;
     match value.settings.clone() {
-        Some(changes) => drop(revise_with_settings(&app, project, &caller, value, &changes, digest).await?),
+        Some(changes) => drop(revise_with_settings(&asked, value, &changes, digest).await?),
         None => {
             let command = Command::ReviseProject(patch_of(value, None));
-            app.execute(&caller, project, command, digest).await?;
+            asked.execute(project, command, digest).await?;
         }
     }
-    let (version, project) = app.project(project, &base).await?;
-    Ok(([etag(version)], axum::Json(project)).into_response())
+    asked.tell_project(project).await
 }
 
 /// The domain takes settings whole. So the changes are merged into those that are there, on the condition
 /// that nobody changes them in between.
 async fn revise_with_settings(
-    app: &App,
-    project: ProjectId,
-    caller: &Caller,
+    asked: &Asked<ProjectId>,
     body: Body,
     changes: &Map<String, Value>,
     digest: [u8; 32],
 ) -> Result<Executed, Problem> {
-    app.check_owner(caller, project).await?;
-    app.check_room(caller, project, Command::ReviseProject(patch_of(body.clone(), None)).asks()).await?;
+    let Asked { app, caller, ids: project, .. } = asked;
+    app.check_owner(caller, *project).await?;
+    app.check_room(caller, *project, Command::ReviseProject(patch_of(body.clone(), None)).asks()).await?;
     for _ in 0..MERGES {
-        let now = app.api.store.load(project).await?.state;
+        let now = app.api.store.load(*project).await?.state;
         if now.version == 0 {
             return Err(ProjectError::NotFound.into());
         }
@@ -87,7 +77,7 @@ async fn revise_with_settings(
             if_version: Some(caller.if_version.unwrap_or(now.version)),
             command: Command::ReviseProject(patch_of(body.clone(), Some(settings))),
         };
-        match app.try_execute(project, envelope).await? {
+        match app.try_execute(*project, envelope).await? {
             Err(ExecuteError::Rule(ProjectError::ChangedSince { .. })) if caller.if_version.is_none() => {}
             executed => return Ok(executed?),
         }

@@ -1,18 +1,15 @@
 //! `PATCH /v1/projects/{id}/shots/{shotId}`: edit a shot, and make again what that outdates.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::ids::{ProjectId, ShotId};
 use domain::project::{Command, ShotPatch};
 use domain::settings::{Mood, Transition};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::App;
-use crate::caller::{Caller, etag};
-use crate::extract::{Base, Json, Path, nullable};
+use crate::asked::Asked;
+use crate::caller::Caller;
+use crate::extract::{Json, nullable};
 use crate::json::{Changed, Shot};
 use crate::problem::Problem;
 
@@ -51,13 +48,8 @@ pub(crate) struct Body {
         (status = 409, description = "shot_locked"),
     ),
 )]
-pub(crate) async fn patch(
-    State(app): State<Arc<App>>,
-    Path((project, shot)): Path<(ProjectId, ShotId)>,
-    base: Base,
-    caller: Caller,
-    body: Json<Body>,
-) -> Result<Response, Problem> {
+pub(crate) async fn patch(asked: Asked<(ProjectId, ShotId)>, body: Json<Body>) -> Result<Response, Problem> {
+    let (project, shot) = asked.ids;
     let Json { value, digest } = body;
     let patch = ShotPatch {
         title: value.title,
@@ -70,9 +62,8 @@ pub(crate) async fn patch(
         locked: value.locked,
     };
     let command = Command::ReviseShot { shot, patch, generate: value.generate.unwrap_or(true) };
-    let version = app.execute(&caller, project, command, digest).await?.receipt.version;
-    let body = Changed { item: app.shot(project, shot, &base).await?, project_version: version };
-    Ok(([etag(version)], axum::Json(body)).into_response())
+    let executed = asked.execute(project, command, digest).await?;
+    asked.tell_shot((project, shot), &executed).await
 }
 
 #[cfg(test)]

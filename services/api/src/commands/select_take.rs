@@ -1,19 +1,16 @@
 //! `PUT /v1/projects/{id}/shots/{shotId}/selection`: let a shot use another of its takes.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::ids::{ProjectId, ShotId, TakeId};
 use domain::project::{Command, EarlierTake};
 use infra::postgres::views::takes;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::App;
-use crate::caller::{Caller, etag};
-use crate::extract::{Base, Json, Path};
+use crate::asked::Asked;
+use crate::caller::Caller;
+use crate::extract::Json;
 use crate::json::{Changed, Shot};
 use crate::problem::Problem;
 
@@ -35,18 +32,13 @@ pub(crate) struct Body {
         (status = 409, description = "shot_locked, take_expired, no_picture_yet, nothing_to_say"),
     ),
 )]
-pub(crate) async fn put(
-    State(app): State<Arc<App>>,
-    Path((project, shot)): Path<(ProjectId, ShotId)>,
-    base: Base,
-    caller: Caller,
-    body: Json<Body>,
-) -> Result<Response, Problem> {
-    app.project_row(project).await?;
-    app.shot(project, shot, &base).await?;
-    let row = takes::find(&app.api.pool, shot, body.value.take_id).await?;
+pub(crate) async fn put(asked: Asked<(ProjectId, ShotId)>, body: Json<Body>) -> Result<Response, Problem> {
+    let (project, shot) = asked.ids;
+    asked.app.project_row(project).await?;
+    asked.app.shot(project, shot, &asked.base).await?;
+    let row = takes::find(&asked.app.api.pool, shot, body.value.take_id).await?;
     let row = row.ok_or_else(|| Problem::not_found("take_not_found", "the shot has no such take"))?;
-    if row.expired_at.is_some() || app.api.media.want(&row.asset.key).await?.is_none() {
+    if row.expired_at.is_some() || asked.app.api.media.want(&row.asset.key).await?.is_none() {
         let detail = "the take's media was given up; make it again with its seed";
         return Err(Problem::new(StatusCode::CONFLICT, "take_expired", detail));
     }
@@ -58,7 +50,6 @@ pub(crate) async fn put(
         made_with: row.made_with,
     };
     let command = Command::SelectTake { shot, take: Box::new(take) };
-    let version = app.execute(&caller, project, command, body.digest).await?.receipt.version;
-    let body = Changed { item: app.shot(project, shot, &base).await?, project_version: version };
-    Ok(([etag(version)], axum::Json(body)).into_response())
+    let executed = asked.execute(project, command, body.digest).await?;
+    asked.tell_shot((project, shot), &executed).await
 }

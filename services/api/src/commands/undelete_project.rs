@@ -1,16 +1,13 @@
 //! `POST /v1/projects/{id}/undelete`: out of the trash again, for 30 days after the deletion.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::ids::ProjectId;
 use domain::project::Command;
 
 use super::NoParameters;
-use crate::App;
-use crate::caller::{Caller, etag};
-use crate::extract::{Base, Json, Path};
+use crate::asked::Asked;
+use crate::caller::Caller;
+use crate::extract::Json;
 use crate::json::Project;
 use crate::problem::Problem;
 
@@ -23,14 +20,8 @@ use crate::problem::Problem;
         (status = 410, description = "trash_expired"),
     ),
 )]
-pub(crate) async fn post(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    body: Json<NoParameters>,
-) -> Result<Response, Problem> {
-    app.execute(&caller, project, Command::UndeleteProject, body.digest).await?;
-    let (version, project) = app.project(project, &base).await?;
-    Ok(([etag(version)], axum::Json(project)).into_response())
+pub(crate) async fn post(asked: Asked<ProjectId>, body: Json<NoParameters>) -> Result<Response, Problem> {
+    let project = asked.ids;
+    asked.execute(project, Command::UndeleteProject, body.digest).await?;
+    asked.tell_project(project).await
 }

@@ -1,16 +1,12 @@
 //! `PUT /v1/projects/{id}/shots/{shotId}/image`: let a shot use a picture of the user's own.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::ids::{ProjectId, ShotId};
 use domain::job::Kind;
 use domain::project::{Asks, Command, ProjectError};
 
-use crate::App;
-use crate::caller::{Caller, etag};
-use crate::extract::{Base, Path};
+use crate::asked::Asked;
+use crate::caller::Caller;
 use crate::json::{Changed, Shot};
 use crate::problem::Problem;
 use crate::upload::{Upload, UploadForm};
@@ -29,25 +25,19 @@ use crate::upload::{Upload, UploadForm};
         (status = 503, description = "media_unavailable"),
     ),
 )]
-pub(crate) async fn put(
-    State(app): State<Arc<App>>,
-    Path((project, shot)): Path<(ProjectId, ShotId)>,
-    base: Base,
-    caller: Caller,
-    upload: Upload,
-) -> Result<Response, Problem> {
+pub(crate) async fn put(asked: Asked<(ProjectId, ShotId)>, upload: Upload) -> Result<Response, Problem> {
+    let (project, shot) = asked.ids;
     // Nothing is read for a shot that takes nothing.
-    let state = app.api.store.load(project).await?.state;
+    let state = asked.app.api.store.load(project).await?.state;
     match state.shot(shot) {
         _ if state.version == 0 => return Err(ProjectError::NotFound.into()),
         None => return Err(ProjectError::ShotNotFound.into()),
         Some(shot) if shot.locked => return Err(ProjectError::ShotLocked.into()),
         Some(_) => {}
     }
-    app.check_room(&caller, project, Asks::Work).await?;
-    let asset = upload.picture(&app.api.media, &app.decoders).await?;
+    asked.app.check_room(&asked.caller, project, Asks::Work).await?;
+    let asset = upload.picture(&asked.app.api.media, &asked.app.decoders).await?;
     let command = Command::UploadTake { shot, kind: Kind::Image, asset };
-    let version = app.execute(&caller, project, command, [0; 32]).await?.receipt.version;
-    let body = Changed { item: app.shot(project, shot, &base).await?, project_version: version };
-    Ok(([etag(version)], axum::Json(body)).into_response())
+    let executed = asked.execute(project, command, [0; 32]).await?;
+    asked.tell_shot((project, shot), &executed).await
 }

@@ -1,15 +1,11 @@
 //! `PUT /v1/projects/{id}/music`: let the film have music of the user's own. `DELETE` takes it away.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::ids::ProjectId;
 use domain::project::{Asks, Command};
 
-use crate::App;
-use crate::caller::{Caller, etag};
-use crate::extract::{Base, Path};
+use crate::asked::Asked;
+use crate::caller::Caller;
 use crate::json::Project;
 use crate::problem::Problem;
 use crate::upload::{Upload, UploadForm};
@@ -25,18 +21,13 @@ use crate::upload::{Upload, UploadForm};
         (status = 503, description = "media_unavailable"),
     ),
 )]
-pub(crate) async fn put(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-    upload: Upload,
-) -> Result<Response, Problem> {
-    app.project_row(project).await?;
+pub(crate) async fn put(asked: Asked<ProjectId>, upload: Upload) -> Result<Response, Problem> {
+    let project = asked.ids;
+    asked.app.project_row(project).await?;
     // Nothing is read that there is no room for.
-    app.check_room(&caller, project, Asks::Work).await?;
-    let asset = upload.music(&app.api.media).await?;
-    changed(&app, project, &base, &caller, Command::UploadMusic { asset }).await
+    asked.app.check_room(&asked.caller, project, Asks::Work).await?;
+    let asset = upload.music(&asked.app.api.media).await?;
+    changed(asked, Command::UploadMusic { asset }).await
 }
 
 /// 200 with the project, whose `settings.music` is `auto` then; again, the same.
@@ -45,23 +36,11 @@ pub(crate) async fn put(
     summary = "Take one's own music away", params(Caller),
     responses((status = 200, description = "The project", body = Project, headers(("ETag")))),
 )]
-pub(crate) async fn delete(
-    State(app): State<Arc<App>>,
-    Path(project): Path<ProjectId>,
-    base: Base,
-    caller: Caller,
-) -> Result<Response, Problem> {
-    changed(&app, project, &base, &caller, Command::RemoveMusic).await
+pub(crate) async fn delete(asked: Asked<ProjectId>) -> Result<Response, Problem> {
+    changed(asked, Command::RemoveMusic).await
 }
 
-async fn changed(
-    app: &App,
-    project: ProjectId,
-    base: &Base,
-    caller: &Caller,
-    command: Command,
-) -> Result<Response, Problem> {
-    app.execute(caller, project, command, [0; 32]).await?;
-    let (version, project) = app.project(project, base).await?;
-    Ok(([etag(version)], axum::Json(project)).into_response())
+async fn changed(asked: Asked<ProjectId>, command: Command) -> Result<Response, Problem> {
+    asked.execute(asked.ids, command, [0; 32]).await?;
+    asked.tell_project(asked.ids).await
 }
