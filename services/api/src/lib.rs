@@ -4,10 +4,11 @@
 //! tables (`queries`); open streams (`live`) show the log as it grows.
 
 mod access;
-mod asked;
+
 mod audit;
 mod auth;
 mod caller;
+mod change_request;
 mod commands;
 mod cors;
 mod crowd;

@@ -9,8 +9,8 @@ use domain::settings::{Mood, Transition};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::asked::Asked;
 use crate::caller::{Caller, etag};
+use crate::change_request::ChangeRequest;
 use crate::extract::Json;
 use crate::json::{Changed, Shot};
 use crate::problem::Problem;
@@ -48,7 +48,7 @@ pub(crate) struct Body {
         (status = 409, description = "too_many_shots"),
     ),
 )]
-pub(crate) async fn post(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+pub(crate) async fn post(asked: ChangeRequest<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
     let project = asked.ids;
     let Json { value, digest } = body;
     if value.order == Some(0) {

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::extract::Json;
 use crate::json::Project;
 use crate::problem::Problem;
@@ -45,7 +45,7 @@ pub(crate) struct Body {
     params(Caller), request_body = Body,
     responses((status = 201, description = "The project", body = Project, headers(("Location"), ("ETag")))),
 )]
-pub(crate) async fn post(asked: Asked<()>, body: Json<Body>) -> Result<Response, Problem> {
+pub(crate) async fn post(asked: ChangeRequest<()>, body: Json<Body>) -> Result<Response, Problem> {
     let Json { value, digest } = body;
     let id = new_id(&asked.app);
     let command = Command::CreateProject(CreateProject {

@@ -6,8 +6,8 @@ use domain::project::Command;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::asked::Asked;
 use crate::caller::{Caller, etag};
+use crate::change_request::ChangeRequest;
 use crate::problem::Problem;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,7 +24,7 @@ struct Deleted {
     summary = "Put a project into the trash", params(Caller),
     responses((status = 200, description = "Its work is cancelled, its history kept", body = Deleted, headers(("ETag")))),
 )]
-pub(crate) async fn delete(asked: Asked<ProjectId>) -> Result<Response, Problem> {
+pub(crate) async fn delete(asked: ChangeRequest<ProjectId>) -> Result<Response, Problem> {
     let project = asked.ids;
     let receipt = asked.execute(project, Command::DeleteProject, [0; 32]).await?.receipt;
     let body = Deleted { id: project, version: receipt.version, deleted: true };

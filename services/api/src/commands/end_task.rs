@@ -6,8 +6,8 @@ use domain::ids::TaskId;
 use domain::project::Command;
 
 use super::NoParameters;
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::extract::Json;
 use crate::json::{Changed, Task};
 use crate::problem::Problem;
@@ -21,7 +21,10 @@ use crate::problem::Problem;
         (status = 409, description = "task_not_open"),
     ),
 )]
-pub(crate) async fn cancel(asked: Asked<TaskId>, body: Json<NoParameters>) -> Result<Response, Problem> {
+pub(crate) async fn cancel(
+    asked: ChangeRequest<TaskId>,
+    body: Json<NoParameters>,
+) -> Result<Response, Problem> {
     let task = asked.ids;
     let project = asked.app.task_row(task).await?.project_id;
     let executed = asked.execute(project, Command::CancelTask { task }, body.digest).await?;
@@ -37,7 +40,10 @@ pub(crate) async fn cancel(asked: Asked<TaskId>, body: Json<NoParameters>) -> Re
         (status = 409, description = "task_not_retryable, dependency_failed, no_picture_yet, nothing_to_say, shot_locked, no_shots"),
     ),
 )]
-pub(crate) async fn retry(asked: Asked<TaskId>, body: Json<NoParameters>) -> Result<Response, Problem> {
+pub(crate) async fn retry(
+    asked: ChangeRequest<TaskId>,
+    body: Json<NoParameters>,
+) -> Result<Response, Problem> {
     let task = asked.ids;
     let project = asked.app.task_row(task).await?.project_id;
     let executed = asked.execute(project, Command::RetryTask { task }, body.digest).await?;

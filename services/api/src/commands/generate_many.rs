@@ -9,8 +9,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::NoParameters;
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::extract::Json;
 use crate::json::{Changed, Task};
 use crate::problem::Problem;
@@ -40,7 +40,7 @@ pub(crate) struct Body {
         (status = 422, description = "not_a_shot_kind"),
     ),
 )]
-pub(crate) async fn generate(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+pub(crate) async fn generate(asked: ChangeRequest<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
     let Json { value: Body { kinds, shots, only }, digest } = body;
     let wanted = Generate {
         kinds: kinds.unwrap_or_default(),
@@ -60,11 +60,17 @@ pub(crate) async fn generate(asked: Asked<ProjectId>, body: Json<Body>) -> Resul
         (status = 409, description = "nothing_to_do"),
     ),
 )]
-pub(crate) async fn retry(asked: Asked<ProjectId>, body: Json<NoParameters>) -> Result<Response, Problem> {
+pub(crate) async fn retry(
+    asked: ChangeRequest<ProjectId>,
+    body: Json<NoParameters>,
+) -> Result<Response, Problem> {
     batch(asked, (Command::RetryFailed, body.digest)).await
 }
 
-async fn batch(asked: Asked<ProjectId>, (command, digest): (Command, [u8; 32])) -> Result<Response, Problem> {
+async fn batch(
+    asked: ChangeRequest<ProjectId>,
+    (command, digest): (Command, [u8; 32]),
+) -> Result<Response, Problem> {
     let executed = asked.execute(asked.ids, command, digest).await?;
     let batch = asked.app.batch_of(&executed).await?;
     asked.tell_task(StatusCode::ACCEPTED, batch, &executed).await

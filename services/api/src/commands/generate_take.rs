@@ -8,8 +8,8 @@ use domain::project::{Command, Parameters};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::execute::Wanted;
 use crate::extract::Json;
 use crate::json::{Changed, Task};
@@ -112,7 +112,7 @@ struct Made {
     ),
 )]
 pub(crate) async fn image(
-    asked: Asked<(ProjectId, ShotId)>,
+    asked: ChangeRequest<(ProjectId, ShotId)>,
     body: Json<ImageBody>,
 ) -> Result<Response, Problem> {
     generate(asked, Kind::Image, body).await
@@ -128,7 +128,7 @@ pub(crate) async fn image(
     ),
 )]
 pub(crate) async fn video(
-    asked: Asked<(ProjectId, ShotId)>,
+    asked: ChangeRequest<(ProjectId, ShotId)>,
     body: Json<VideoBody>,
 ) -> Result<Response, Problem> {
     generate(asked, Kind::Video, body).await
@@ -144,14 +144,14 @@ pub(crate) async fn video(
     ),
 )]
 pub(crate) async fn narration(
-    asked: Asked<(ProjectId, ShotId)>,
+    asked: ChangeRequest<(ProjectId, ShotId)>,
     body: Json<NarrationBody>,
 ) -> Result<Response, Problem> {
     generate(asked, Kind::Tts, body).await
 }
 
 async fn generate<B: Into<Made>>(
-    asked: Asked<(ProjectId, ShotId)>,
+    asked: ChangeRequest<(ProjectId, ShotId)>,
     kind: Kind,
     body: Json<B>,
 ) -> Result<Response, Problem> {

@@ -8,8 +8,8 @@ use domain::project::Command;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::execute::Wanted;
 use crate::extract::Json;
 use crate::json::{Changed, Task};
@@ -32,7 +32,7 @@ pub(crate) struct Body {
     summary = "Make the storyboard again", params(Caller), request_body = Option<Body>,
     responses((status = 202, description = "The task that makes it", body = Changed<Task>, headers(("Location"), ("ETag")))),
 )]
-pub(crate) async fn post(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+pub(crate) async fn post(asked: ChangeRequest<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
     let project = asked.ids;
     let Json { value: Body { force, shot_count }, digest } = body;
     let command = Command::MakeStoryboard { force: force.unwrap_or(false), shot_count, alone: false };

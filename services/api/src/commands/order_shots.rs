@@ -6,8 +6,8 @@ use domain::project::Command;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::asked::Asked;
 use crate::caller::{Caller, etag};
+use crate::change_request::ChangeRequest;
 use crate::extract::Json;
 use crate::json::Shot;
 use crate::problem::Problem;
@@ -35,7 +35,7 @@ struct Ordered {
     summary = "Put the shots into another order", params(Caller), request_body = Body,
     responses((status = 200, description = "The shots in that order", body = Ordered, headers(("ETag")))),
 )]
-pub(crate) async fn put(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+pub(crate) async fn put(asked: ChangeRequest<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
     let project = asked.ids;
     let command = Command::OrderShots { shots: body.value.shots };
     let version = asked.execute(project, command, body.digest).await?.receipt.version;

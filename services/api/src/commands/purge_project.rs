@@ -7,8 +7,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::NoParameters;
-use crate::asked::Asked;
 use crate::caller::{Caller, etag};
+use crate::change_request::ChangeRequest;
 use crate::extract::Json;
 use crate::problem::Problem;
 
@@ -30,7 +30,10 @@ struct Purged {
         (status = 409, description = "not_purgeable"),
     ),
 )]
-pub(crate) async fn post(asked: Asked<ProjectId>, body: Json<NoParameters>) -> Result<Response, Problem> {
+pub(crate) async fn post(
+    asked: ChangeRequest<ProjectId>,
+    body: Json<NoParameters>,
+) -> Result<Response, Problem> {
     let project = asked.ids;
     let command = Command::PurgeProject { early: true };
     let receipt = asked.execute(project, command, body.digest).await?.receipt;

@@ -6,8 +6,8 @@ use domain::project::Command;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::asked::Asked;
 use crate::caller::{Caller, etag};
+use crate::change_request::ChangeRequest;
 use crate::problem::Problem;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,7 +28,7 @@ struct Removed {
         (status = 409, description = "shot_locked"),
     ),
 )]
-pub(crate) async fn delete(asked: Asked<(ProjectId, ShotId)>) -> Result<Response, Problem> {
+pub(crate) async fn delete(asked: ChangeRequest<(ProjectId, ShotId)>) -> Result<Response, Problem> {
     let (project, shot) = asked.ids;
     let version = asked.execute(project, Command::RemoveShot { shot }, [0; 32]).await?.receipt.version;
     let body = Removed { id: shot, project_version: version, deleted: true };

@@ -9,8 +9,8 @@ use domain::settings::{FilmFormat, FrameSize, OnMissing, Quality};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::execute::Wanted;
 use crate::extract::Json;
 use crate::json::{Changed, Task};
@@ -46,7 +46,7 @@ pub(crate) struct Body {
         (status = 409, description = "no_shots"),
     ),
 )]
-pub(crate) async fn post(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+pub(crate) async fn post(asked: ChangeRequest<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
     let project = asked.ids;
     let Json { value: body, digest } = body;
     let parameters = Parameters {

@@ -7,8 +7,8 @@ use infra::postgres::dead_letters;
 use uuid::Uuid;
 
 use super::NoParameters;
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::extract::Json;
 use crate::json::{Changed, Task};
 use crate::problem::Problem;
@@ -23,7 +23,7 @@ use crate::problem::Problem;
         (status = 409, description = "task_not_retryable, dependency_failed, no_picture_yet, nothing_to_say, shot_locked, no_shots"),
     ),
 )]
-pub(crate) async fn post(asked: Asked<Uuid>, body: Json<NoParameters>) -> Result<Response, Problem> {
+pub(crate) async fn post(asked: ChangeRequest<Uuid>, body: Json<NoParameters>) -> Result<Response, Problem> {
     let letter = asked.ids;
     let letter = dead_letters::find(&asked.app.api.pool, letter).await?;
     let letter =

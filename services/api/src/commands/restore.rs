@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 
 use super::create_project::new_id;
 use crate::App;
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::extract::Json;
 use crate::json::Project;
 use crate::problem::Problem;
@@ -35,7 +35,7 @@ pub(crate) struct Body {
     params(Caller), request_body = Body,
     responses((status = 200, description = "The project", body = Project, headers(("ETag")))),
 )]
-pub(crate) async fn restore(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+pub(crate) async fn restore(asked: ChangeRequest<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
     let project = asked.ids;
     let Json { value: Body { version }, digest } = body;
     if asked.app.repeated(&asked.caller, digest).await?.is_none() {
@@ -52,7 +52,7 @@ pub(crate) async fn restore(asked: Asked<ProjectId>, body: Json<Body>) -> Result
     params(Caller), request_body = Body,
     responses((status = 201, description = "The new project", body = Project, headers(("Location"), ("ETag")))),
 )]
-pub(crate) async fn fork(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+pub(crate) async fn fork(asked: ChangeRequest<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
     let from = asked.ids;
     let Json { value: Body { version }, digest } = body;
     let forked = match asked.app.repeated(&asked.caller, digest).await? {

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::execute::Executed;
 use crate::extract::{Json, parse_value};
 use crate::json::Project;
@@ -42,7 +42,7 @@ pub(crate) struct Body {
     summary = "Edit a project's own fields", params(Caller), request_body = Option<Body>,
     responses((status = 200, description = "The project as it is then", body = Project, headers(("ETag")))),
 )]
-pub(crate) async fn patch(asked: Asked<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
+pub(crate) async fn patch(asked: ChangeRequest<ProjectId>, body: Json<Body>) -> Result<Response, Problem> {
     let project = asked.ids;
     let Json { value, digest } = body;
     match value.settings.clone() {
@@ -58,12 +58,12 @@ pub(crate) async fn patch(asked: Asked<ProjectId>, body: Json<Body>) -> Result<R
 /// The domain takes settings whole. So the changes are merged into those that are there, on the condition
 /// that nobody changes them in between.
 async fn revise_with_settings(
-    asked: &Asked<ProjectId>,
+    asked: &ChangeRequest<ProjectId>,
     body: Body,
     changes: &Map<String, Value>,
     digest: [u8; 32],
 ) -> Result<Executed, Problem> {
-    let Asked { app, caller, ids: project, .. } = asked;
+    let ChangeRequest { app, caller, ids: project, .. } = asked;
     app.check_owner(caller, *project).await?;
     app.check_room(caller, *project, Command::ReviseProject(patch_of(body.clone(), None)).asks()).await?;
     for _ in 0..MERGES {

@@ -7,8 +7,8 @@ use domain::settings::{Mood, Transition};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::extract::{Json, nullable};
 use crate::json::{Changed, Shot};
 use crate::problem::Problem;
@@ -48,7 +48,10 @@ pub(crate) struct Body {
         (status = 409, description = "shot_locked"),
     ),
 )]
-pub(crate) async fn patch(asked: Asked<(ProjectId, ShotId)>, body: Json<Body>) -> Result<Response, Problem> {
+pub(crate) async fn patch(
+    asked: ChangeRequest<(ProjectId, ShotId)>,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
     let (project, shot) = asked.ids;
     let Json { value, digest } = body;
     let patch = ShotPatch {

@@ -8,8 +8,8 @@ use infra::postgres::views::takes;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::extract::Json;
 use crate::json::{Changed, Shot};
 use crate::problem::Problem;
@@ -32,7 +32,10 @@ pub(crate) struct Body {
         (status = 409, description = "shot_locked, take_expired, no_picture_yet, nothing_to_say"),
     ),
 )]
-pub(crate) async fn put(asked: Asked<(ProjectId, ShotId)>, body: Json<Body>) -> Result<Response, Problem> {
+pub(crate) async fn put(
+    asked: ChangeRequest<(ProjectId, ShotId)>,
+    body: Json<Body>,
+) -> Result<Response, Problem> {
     let (project, shot) = asked.ids;
     asked.app.project_row(project).await?;
     asked.app.shot(project, shot, &asked.base).await?;

@@ -5,8 +5,8 @@ use domain::ids::ProjectId;
 use domain::project::Command;
 
 use super::NoParameters;
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::extract::Json;
 use crate::json::Project;
 use crate::problem::Problem;
@@ -20,7 +20,10 @@ use crate::problem::Problem;
         (status = 410, description = "trash_expired"),
     ),
 )]
-pub(crate) async fn post(asked: Asked<ProjectId>, body: Json<NoParameters>) -> Result<Response, Problem> {
+pub(crate) async fn post(
+    asked: ChangeRequest<ProjectId>,
+    body: Json<NoParameters>,
+) -> Result<Response, Problem> {
     let project = asked.ids;
     asked.execute(project, Command::UndeleteProject, body.digest).await?;
     asked.tell_project(project).await

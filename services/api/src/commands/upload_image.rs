@@ -5,8 +5,8 @@ use domain::ids::{ProjectId, ShotId};
 use domain::job::Kind;
 use domain::project::{Asks, Command, ProjectError};
 
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::json::{Changed, Shot};
 use crate::problem::Problem;
 use crate::upload::{Upload, UploadForm};
@@ -25,7 +25,10 @@ use crate::upload::{Upload, UploadForm};
         (status = 503, description = "media_unavailable"),
     ),
 )]
-pub(crate) async fn put(asked: Asked<(ProjectId, ShotId)>, upload: Upload) -> Result<Response, Problem> {
+pub(crate) async fn put(
+    asked: ChangeRequest<(ProjectId, ShotId)>,
+    upload: Upload,
+) -> Result<Response, Problem> {
     let (project, shot) = asked.ids;
     // Nothing is read for a shot that takes nothing.
     let state = asked.app.api.store.load(project).await?.state;

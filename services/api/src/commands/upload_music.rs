@@ -4,8 +4,8 @@ use axum::response::Response;
 use domain::ids::ProjectId;
 use domain::project::{Asks, Command};
 
-use crate::asked::Asked;
 use crate::caller::Caller;
+use crate::change_request::ChangeRequest;
 use crate::json::Project;
 use crate::problem::Problem;
 use crate::upload::{Upload, UploadForm};
@@ -21,7 +21,7 @@ use crate::upload::{Upload, UploadForm};
         (status = 503, description = "media_unavailable"),
     ),
 )]
-pub(crate) async fn put(asked: Asked<ProjectId>, upload: Upload) -> Result<Response, Problem> {
+pub(crate) async fn put(asked: ChangeRequest<ProjectId>, upload: Upload) -> Result<Response, Problem> {
     let project = asked.ids;
     asked.app.project_row(project).await?;
     // Nothing is read that there is no room for.
@@ -36,11 +36,11 @@ pub(crate) async fn put(asked: Asked<ProjectId>, upload: Upload) -> Result<Respo
     summary = "Take one's own music away", params(Caller),
     responses((status = 200, description = "The project", body = Project, headers(("ETag")))),
 )]
-pub(crate) async fn delete(asked: Asked<ProjectId>) -> Result<Response, Problem> {
+pub(crate) async fn delete(asked: ChangeRequest<ProjectId>) -> Result<Response, Problem> {
     changed(asked, Command::RemoveMusic).await
 }
 
-async fn changed(asked: Asked<ProjectId>, command: Command) -> Result<Response, Problem> {
+async fn changed(asked: ChangeRequest<ProjectId>, command: Command) -> Result<Response, Problem> {
     asked.execute(asked.ids, command, [0; 32]).await?;
     asked.tell_project(asked.ids).await
 }

@@ -20,7 +20,7 @@ use crate::problem::Problem;
 
 /// What a change is asked with besides its body.
 #[derive(Debug)]
-pub(crate) struct Asked<I> {
+pub(crate) struct ChangeRequest<I> {
     pub(crate) app: Arc<App>,
     pub(crate) caller: Caller,
     /// The ids in the path; `()` where there are none.
@@ -28,7 +28,7 @@ pub(crate) struct Asked<I> {
     pub(crate) base: Base,
 }
 
-impl<I: DeserializeOwned + Send> FromRequestParts<Arc<App>> for Asked<I> {
+impl<I: DeserializeOwned + Send> FromRequestParts<Arc<App>> for ChangeRequest<I> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
@@ -39,7 +39,7 @@ impl<I: DeserializeOwned + Send> FromRequestParts<Arc<App>> for Asked<I> {
     }
 }
 
-impl<I> Asked<I> {
+impl<I> ChangeRequest<I> {
     /// Executes the command that this request is. `digest` is that of its body.
     pub(crate) async fn execute(
         &self,
