@@ -1,6 +1,8 @@
 //! External nodes: they are told what to make, and what they report counts once, if it is signed, and if what it names
 //! may be fetched and is what was asked for.
 
+mod races;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

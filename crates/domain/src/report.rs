@@ -88,7 +88,9 @@ impl Report {
         check_time(members.get("timestamp").copied(), now)?;
         let task = required(&members, "task_id", "must be the id of a task")?.parse().ok();
         let result = parts(&members)?;
-        let attempt = members.get("attempt").and_then(|attempt| serde_json::from_str(attempt.get()).ok());
+        let attempt = members.get("attempt").map_or(Ok(None), |sent| serde_json::from_str(sent.get()));
+        let attempt =
+            attempt.map_err(|_| invalid("attempt", "must be the number that came with the order"))?;
         let status = required(&members, "status", "must be SUCCESS or FAILED")?;
         let ended = match status.to_ascii_uppercase().as_str() {
             "SUCCESS" | "FINISHED" => Ended::Success { urls: urls(&result), model: said(&result, "model") },
@@ -280,7 +282,22 @@ mod tests {
         assert_eq!(field(r#"{"status":"FAILED","task_id":7}"#), "task_id");
         assert_eq!(field(r#"{"result":[],"status":"SUCCESS","task_id":"x"}"#), "result");
         assert_eq!(field(r#"{"status":"RUNNING","task_id":"x"}"#), "status");
+        for attempt in ["-1", "1.5", "\"1\"", "[]", "4294967296"] {
+            let report = format!(r#"{{"attempt":{attempt},"status":"FAILED","task_id":"x"}}"#);
+            assert_eq!(field(&report), "attempt", "{attempt}");
+        }
         assert_eq!(read(&sign(r#"{"status":"FAILED","task_id":"x"}"#)).unwrap().task, None);
+    }
+
+    #[test]
+    fn an_attempt_may_be_named() {
+        let attempt = |sent: &str| {
+            read(&sign(&format!(r#"{{{sent}"status":"FAILED","task_id":"x"}}"#))).unwrap().attempt
+        };
+        assert_eq!(
+            (attempt(r#""attempt":2,"#), attempt(r#""attempt":null,"#), attempt("")),
+            (Some(2), None, None)
+        );
     }
 
     #[test]

@@ -67,20 +67,30 @@ impl App {
         envelope: Envelope,
     ) -> Result<Result<Executed, ExecuteError>, Problem> {
         let (command, cause) = (envelope.context.command, envelope.context.causation.clone());
-        let started = Instant::now();
-        let executed = self.api.store.execute(project, envelope).await;
-        self.metrics.command(started.elapsed());
-        let receipt = match executed {
+        let receipt = match self.append(project, envelope).await {
             Ok(receipt) => receipt,
             Err(error) => return Ok(Err(error)),
         };
         if receipt.duplicate {
             self.check_repeat(&receipt, cause.as_deref()).await?;
-        } else {
-            let _ = tokio::time::timeout(WAKE_PATIENCE, self.api.bus.wake()).await;
         }
         self.wait_until_read(receipt.project, receipt.version).await?;
         Ok(Ok(Executed { receipt, command }))
+    }
+
+    /// Appends what a command comes to, and wakes those who read the log. The read tables may not have it yet.
+    pub(crate) async fn append(
+        &self,
+        project: ProjectId,
+        envelope: Envelope,
+    ) -> Result<Receipt, ExecuteError> {
+        let started = Instant::now();
+        let appended = self.api.store.execute(project, envelope).await;
+        self.metrics.command(started.elapsed());
+        if appended.as_ref().is_ok_and(|receipt| !receipt.duplicate) {
+            let _ = tokio::time::timeout(WAKE_PATIENCE, self.api.bus.wake()).await;
+        }
+        appended
     }
 
     /// A project that exists must be the caller's own, however its id got here. The guard has looked at the

@@ -12,7 +12,7 @@ use domain::asset::Asset;
 use domain::ids::{ClaimId, CommandId, ProjectId, TaskId};
 use domain::job::{Failure, MadeWith, Output};
 use domain::metadata::Context;
-use domain::project::{Command, Envelope, Task, TaskState};
+use domain::project::{Command, Envelope, Project, Task, TaskState};
 use domain::report::{Ended, Report, ReportError};
 use infra::postgres::reports;
 use infra::postgres::views::tasks::{self, TaskRow};
@@ -24,6 +24,7 @@ use crate::auth::Client;
 use crate::caller::RequestId;
 use crate::extract::whole_body;
 use crate::problem::Problem;
+use media::Wanted;
 
 /// The provider that takes name, and who acted in a project's history.
 const PROVIDER: &str = "external";
@@ -65,13 +66,33 @@ impl App {
             Some(open) => self.command(&report, Found { row, task: open }).await?,
             None => None,
         };
-        if let Some(command) = command {
-            let envelope = self.envelope(&report, task, command, &parts.headers);
-            self.try_execute(project, envelope).await??;
+        let recorded = match command {
+            Some(command) => {
+                Some(self.record(project, task, self.envelope(&report, task, command, &parts.headers)).await?)
+            }
+            None => None,
+        };
+        reports::remember(&self.api.pool, task, &report.signature).await?;
+        if let Some(version) = recorded {
+            self.wait_until_read(project, version).await?;
+        }
+        Ok(task)
+    }
+
+    /// Records how a node's work ended, and answers the project's version then. Whoever waited for the node is
+    /// told before the read tables are waited for: a moment later the next attempt may run, and that one is not
+    /// to be stopped.
+    async fn record(&self, project: ProjectId, task: TaskId, envelope: Envelope) -> Result<u64, Problem> {
+        let receipt = self.append(project, envelope).await?;
+        let runs = |state: &Project| {
+            let open = state.tasks.get(&task);
+            open.is_some_and(|open| matches!(open.state, TaskState::Processing { .. }))
+        };
+        // A repeated report was told of the first time.
+        if receipt.state.is_some_and(|state| !runs(&state)) {
             self.tell_worker(project, task).await;
         }
-        reports::remember(&self.api.pool, task, &report.signature).await?;
-        Ok(task)
+        Ok(receipt.version)
     }
 
     fn read_report(&self, body: &[u8], secret: &str, client: Client) -> Result<Report, Problem> {
@@ -112,13 +133,13 @@ impl App {
             TaskState::Processing { claim, .. } => Some(*claim),
             TaskState::Blocked | TaskState::Failed | TaskState::Cancelled(_) => return Ok(None),
         };
+        let wanted = Wanted::of(task.kind).ok_or_else(not_reported)?;
         match &report.ended {
             Ended::Success { urls, model } => {
-                let wanted = media::Wanted::of(task.kind).ok_or_else(not_reported)?;
                 let missing = || Problem::invalid(wanted.field(), "must be there: it is what was asked for");
                 let url = urls.get(wanted.name).ok_or_else(missing)?;
                 let asset = self.bring(&wanted, url).await?;
-                Ok(Some(finished(&row, task, asset, model.clone(), self.now())))
+                Ok(Some(finished(report.attempt, &row, task, asset, model.clone(), self.now())))
             }
             Ended::Failed { message } => Ok(failed(report, task, row.id, claim, message)),
         }
@@ -155,7 +176,9 @@ fn not_reported() -> Problem {
     Problem::invalid("task_id", "must be a picture's, a clip's or a voice's: others are not made elsewhere")
 }
 
+/// A success counts for any attempt since the task was last queued by somebody.
 fn finished(
+    attempt: Option<u32>,
     row: &TaskRow,
     task: &Task,
     asset: Asset,
@@ -167,7 +190,7 @@ fn finished(
     let made_with = MadeWith { provider: PROVIDER.to_owned(), model, millis, ..MadeWith::default() };
     Command::RecordTaskFinished {
         task: row.id,
-        attempt: task.attempt,
+        attempt: attempt.unwrap_or(task.attempt),
         output: Output::Media { asset },
         made_with,
     }
