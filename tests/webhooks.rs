@@ -72,7 +72,8 @@ fn versions(told: &[Told]) -> Vec<u64> {
 
 /// Makes what is to be tried later due now.
 async fn hurry(world: &World) {
-    let sql = "UPDATE webhook_deliveries SET due_at = now() WHERE state = 'pending' AND error IS NOT NULL";
+    let sql = "UPDATE webhook_deliveries SET due_at = now() \
+        WHERE state = 'pending' AND error IS NOT NULL AND due_at IS NOT NULL";
     sqlx::query(sql).execute(world.pool()).await.unwrap();
 }
 
@@ -159,6 +160,15 @@ async fn what_nobody_takes_for_a_day_is_given_up_and_can_be_told_again() {
     let webhook = webhook(&world, &receiver.url(), json!({})).await;
     let path = format!("/v1/webhooks/{}", webhook["id"].as_str().unwrap());
     a_film(&world).await;
+    until_refused(&world, &webhook, 1).await;
+    // Its next pause would be of 45 minutes at least.
+    let late = "UPDATE webhook_deliveries SET attempts = 20, due_at = now(), \
+        give_up_at = now() + interval '40 minutes' WHERE state = 'pending' AND error IS NOT NULL";
+    sqlx::query(late).execute(world.pool()).await.unwrap();
+    until_refused(&world, &webhook, 21).await;
+    let last = "SELECT count(*) FROM webhook_deliveries WHERE state = 'pending' AND due_at = give_up_at";
+    let last: i64 = sqlx::query_scalar(last).fetch_one(world.pool()).await.unwrap();
+    assert_eq!(last, 1, "the last attempt is a day after the first");
     until("each is given up after a day", LONG, async || {
         let a_day_later = "UPDATE webhook_deliveries SET give_up_at = now(), due_at = now() \
             WHERE state = 'pending' AND error IS NOT NULL";
@@ -179,6 +189,51 @@ async fn what_nobody_takes_for_a_day_is_given_up_and_can_be_told_again() {
     answer_of(&world, "POST", &one, 202, None).await;
     until_all(&world, &webhook, 5, "delivered").await;
     assert_eq!(receiver.told().last().unwrap().header("webhook-id"), ids[0]);
+    world.finish().await;
+}
+
+/// Waits until a delivery was tried so often in vain.
+async fn until_refused(world: &World, webhook: &Value, attempts: u32) {
+    until("one is refused", LONG, async || {
+        let all = deliveries(world, webhook, "?status=pending").await;
+        let refused = all.iter().any(|one| one["attempts"] == attempts && one["error"].is_string());
+        if refused { Ok(()) } else { Err(format!("{all:?}")) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_told_again_comes_before_what_waits() {
+    let world = world().await;
+    let refuses = Arc::new(AtomicBool::new(true));
+    let refused = refuses.clone();
+    let answer = move |_| status(if refused.load(Ordering::SeqCst) { 503 } else { 200 });
+    let receiver = Receiver::answering(answer).await;
+    let webhook = webhook(&world, &receiver.url(), json!({})).await;
+    a_film(&world).await;
+    until("two are given up", LONG, async || {
+        let given_up = "UPDATE webhook_deliveries SET give_up_at = now(), due_at = now() WHERE error IS NOT NULL \
+            AND id IN (SELECT id FROM webhook_deliveries ORDER BY version LIMIT 2) AND state = 'pending'";
+        sqlx::query(given_up).execute(world.pool()).await.unwrap();
+        let dead = deliveries(&world, &webhook, "?status=dead").await;
+        if dead.len() == 2 { Ok(()) } else { Err(format!("{dead:?}")) }
+    })
+    .await;
+    until_refused(&world, &webhook, 1).await;
+    let path = format!("/v1/webhooks/{}/redeliver", webhook["id"].as_str().unwrap());
+    assert_eq!(answer_of(&world, "POST", &path, 202, None).await["redelivered"], 2);
+    let due = "SELECT count(*) FROM webhook_deliveries WHERE state = 'pending' AND due_at IS NOT NULL";
+    let due: i64 = sqlx::query_scalar(due).fetch_one(world.pool()).await.unwrap();
+    assert_eq!(due, 1, "one of a lane is due at a time");
+    refuses.store(false, Ordering::SeqCst);
+    let mut all = until("all are delivered", LONG, async || {
+        hurry(&world).await;
+        let all = deliveries(&world, &webhook, "?status=delivered").await;
+        if all.len() == 5 { Ok(all) } else { Err(format!("{all:?}")) }
+    })
+    .await;
+    all.sort_by_key(|one| (one["attemptedAt"].as_str().unwrap().to_owned(), one["version"].as_u64()));
+    assert!(all.is_sorted_by_key(|one| one["version"].as_u64()), "{all:?}");
     world.finish().await;
 }
 

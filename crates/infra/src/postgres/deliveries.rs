@@ -26,7 +26,7 @@ const ATTEMPT_LEASE: Duration = Duration::from_secs(60);
 /// How long deliveries are kept once they were last attempted.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Old deliveries that are removed at once.
-const SWEEP: i64 = 10_000;
+const SWEEP: u64 = 10_000;
 
 /// Something that happened and that webhooks may want to be told of.
 #[derive(Debug, Clone, Copy)]
@@ -283,8 +283,9 @@ impl DeliveryState {
     }
 }
 
-/// Records how an attempt ended, and makes the lane's next delivery due when this one has ended. Nothing
-/// happens to a delivery that somebody else has attempted since. Answers where it stands.
+/// Records how an attempt ended, and makes the lane's next delivery due when this one has ended. The last attempt is
+/// a day after the first. One that is no longer the first of its lane waits for its turn. Nothing happens to a
+/// delivery that somebody else has attempted since. Answers where it stands.
 pub async fn end(
     pool: &PgPool,
     attempt: &Attempt,
@@ -295,9 +296,9 @@ pub async fn end(
     let state: Option<String> = sqlx::query_scalar(
         "UPDATE webhook_deliveries SET answer = $3, error = $4, \
            state = CASE WHEN $4::text IS NULL THEN 'delivered' \
-             WHEN now() + make_interval(secs => $5) > give_up_at THEN 'dead' ELSE 'pending' END, \
-           due_at = CASE WHEN $4::text IS NOT NULL AND now() + make_interval(secs => $5) <= give_up_at \
-             THEN now() + make_interval(secs => $5) END \
+             WHEN now() >= give_up_at THEN 'dead' ELSE 'pending' END, \
+           due_at = CASE WHEN $4::text IS NOT NULL AND now() < give_up_at AND due_at IS NOT NULL \
+             THEN LEAST(now() + make_interval(secs => $5), give_up_at) END \
          WHERE id = $1 AND attempts = $2 AND state = 'pending' RETURNING state",
     )
     .bind(attempt.delivery)
@@ -316,18 +317,18 @@ pub async fn end(
     Ok(state)
 }
 
-/// Removes deliveries that ended long ago; answers how many, up to a bound.
-pub async fn sweep(pool: &PgPool) -> Result<u64, PostgresError> {
+/// Removes deliveries that ended long ago, up to a bound; answers whether there may be more of them.
+pub async fn sweep(pool: &PgPool) -> Result<bool, PostgresError> {
     let swept = sqlx::query(
         "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries \
          WHERE state <> 'pending' AND attempted_at < clock_timestamp() - make_interval(secs => $1) LIMIT $2)",
     )
     .bind(KEPT.as_secs_f64())
-    .bind(SWEEP)
+    .bind(super::event_store::as_i64(SWEEP))
     .execute(pool)
     .await
     .map_err(PostgresError::during("remove old deliveries"))?;
-    Ok(swept.rows_affected())
+    Ok(swept.rows_affected() == SWEEP)
 }
 
 /// A delivery as its webhook's owner sees it.
@@ -421,7 +422,8 @@ pub enum Again {
     Dead,
 }
 
-/// Delivers what has ended again, under the same ids; answers how many there are.
+/// Delivers what has ended again, under the same ids; answers how many there are. In each of their lanes the first
+/// pending delivery is due at once, and what was due there before waits behind it.
 pub async fn redeliver(pool: &PgPool, webhook: Uuid, again: Again) -> Result<u64, PostgresError> {
     let mut transaction = pool.begin().await.map_err(PostgresError::during("begin a redelivery"))?;
     hold(&mut transaction, &[webhook]).await?;
@@ -440,6 +442,15 @@ pub async fn redeliver(pool: &PgPool, webhook: Uuid, again: Again) -> Result<u64
     .fetch_all(&mut *transaction)
     .await
     .map_err(PostgresError::during("deliver again"))?;
+    sqlx::query(
+        "UPDATE webhook_deliveries SET due_at = NULL \
+         WHERE webhook_id = $1 AND project_id = ANY($2) AND state = 'pending' AND due_at IS NOT NULL",
+    )
+    .bind(webhook)
+    .bind(&projects)
+    .execute(&mut *transaction)
+    .await
+    .map_err(PostgresError::during("order a redelivery"))?;
     let webhooks = vec![webhook; projects.len()];
     advance_lanes(&mut transaction, &webhooks, &projects).await?;
     transaction.commit().await.map_err(PostgresError::during("commit a redelivery"))?;

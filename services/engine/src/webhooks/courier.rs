@@ -58,7 +58,6 @@ impl Courier {
 
     /// Begins what is due, as far as there is room.
     async fn run_once(&mut self) -> Result<(), EngineError> {
-        self.sweep().await?;
         let room = AT_ONCE.saturating_sub(self.requests.len());
         if room == 0 {
             return Ok(());
@@ -74,7 +73,7 @@ impl Courier {
                 attempt.webhook
             });
         }
-        Ok(())
+        self.sweep().await
     }
 
     /// Makes room. Of a request that panicked nobody knows whose it was, so then all start from what runs.
@@ -92,8 +91,8 @@ impl Courier {
     }
 
     async fn sweep(&mut self) -> Result<(), EngineError> {
-        if self.swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-            deliveries::sweep(&self.engine.pool).await?;
+        let is_time = self.swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY);
+        if is_time && !deliveries::sweep(&self.engine.pool).await? {
             self.swept_at = Some(Instant::now());
         }
         Ok(())
