@@ -55,15 +55,26 @@ impl Http {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Answer {
+        match body {
+            Some(body) => {
+                let headers = [headers, &[("content-type", "application/json")]].concat();
+                self.send(method, path, &headers, Body::from(body.to_string())).await
+            }
+            None => self.send(method, path, headers, Body::empty()).await,
+        }
+    }
+
+    /// The same with any body.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> Answer {
         let request = Request::builder().method(method).uri(path).header("host", "localhost");
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let request = match body {
-            Some(body) => {
-                request.header("content-type", "application/json").body(Body::from(body.to_string()))
-            }
-            None => request.body(Body::empty()),
-        };
-        let response = self.router.clone().oneshot(request.unwrap()).await.unwrap();
+        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, 10_000_000).await.unwrap();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);

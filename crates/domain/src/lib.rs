@@ -13,4 +13,5 @@ pub mod project;
 pub mod report;
 pub mod settings;
 pub mod style;
+pub mod upload_pass;
 pub mod webhook;

@@ -71,9 +71,9 @@ const SECRET_PREFIX: &str = "whsec_";
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    /// A secret of 32 random bytes.
-    pub fn new(random: [u8; 32]) -> Self {
-        Self(random.to_vec())
+    /// A key of these bytes, 32 or more that nobody can guess.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
     }
 
     /// Reads `whsec_<base64>`.
@@ -90,10 +90,30 @@ impl Secret {
     /// The header `webhook-signature` of a message sent at `timestamp` (seconds since 1970).
     pub fn sign(&self, message: &str, timestamp: i64, body: &str) -> String {
         // HMAC takes keys of any length; an empty signature keeps the function total.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
-        mac.update(format!("{message}.{timestamp}.{body}").as_bytes());
+        let Some(mut mac) = self.mac() else { return String::new() };
+        mac.update(format!("{message}.{timestamp}.").as_bytes());
+        mac.update(body.as_bytes());
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
     }
+
+    pub(crate) fn mac(&self) -> Option<Hmac<Sha256>> {
+        Hmac::new_from_slice(&self.0).ok()
+    }
+}
+
+/// The headers of a message sent at `timestamp` (seconds since 1970), signed with each of these keys.
+pub fn headers(
+    secrets: &[Secret],
+    message: String,
+    timestamp: i64,
+    body: &str,
+) -> [(&'static str, String); 3] {
+    let signatures: Vec<String> = secrets.iter().map(|key| key.sign(&message, timestamp, body)).collect();
+    [
+        ("webhook-id", message),
+        ("webhook-timestamp", timestamp.to_string()),
+        ("webhook-signature", signatures.join(" ")),
+    ]
 }
 
 impl fmt::Debug for Secret {

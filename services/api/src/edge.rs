@@ -19,12 +19,14 @@ use crate::caller::RequestId;
 use crate::commands::import_project;
 use crate::facades::Facade;
 use crate::problem::Problem;
-use crate::{App, audit, auth, cors, headers};
+use crate::{App, audit, auth, cors, external, headers};
 
 /// Longest time from a request to the head of its answer.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The same for an archive, which may be large; between its pieces there is less.
-const IMPORT_PATIENCE: Duration = Duration::from_secs(3_600);
+/// The same where bodies may be large; between their pieces there is less.
+const LONG_PATIENCE: Duration = Duration::from_secs(3_600);
+/// Where that is.
+const LONG: [&str; 2] = [import_project::ROUTE, external::UPLOAD];
 /// Largest headers of a request, in bytes as they are sent.
 const HEADERS: usize = 64 * 1024;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -86,9 +88,9 @@ async fn enter(app: &App, mut request: Request, next: Next, client: Client) -> R
 
 async fn let_in(mut request: Request, next: Next, client: Client, verdict: Option<Verdict>) -> Response {
     request.extensions_mut().insert(client);
-    let is_import =
-        request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == import_project::ROUTE);
-    let patience = if is_import { IMPORT_PATIENCE } else { PATIENCE };
+    let route = request.extensions().get::<MatchedPath>();
+    let is_long = route.is_some_and(|path| LONG.contains(&path.as_str()));
+    let patience = if is_long { LONG_PATIENCE } else { PATIENCE };
     let mut response = answer(request, next, patience).await;
     if let Some(verdict) = verdict {
         auth::guard::tell_rates(&verdict, response.headers_mut());

@@ -64,6 +64,8 @@ pub use tls::{Tls, TlsError};
 
 /// Results of external nodes that are fetched at once, and so many frames of clients.
 const FETCHES: usize = 4;
+/// Results of external nodes that are brought at once.
+const UPLOADS: usize = 32;
 
 /// What the API works with.
 #[derive(Debug, Clone)]
@@ -141,6 +143,8 @@ struct App {
     pace: pace::Pace,
     /// Turns to fetch what clients want clips of, so that these keep no node waiting.
     frames: Semaphore,
+    /// Turns of external nodes to bring theirs.
+    uploads: Semaphore,
     /// The OpenAPI document, once somebody asked for it.
     document: OnceLock<Bytes>,
 }
@@ -160,6 +164,7 @@ impl App {
             fetches: Arc::new(Semaphore::new(FETCHES)),
             pace: pace::Pace::default(),
             frames: Semaphore::new(FETCHES),
+            uploads: Semaphore::new(UPLOADS),
             document: OnceLock::new(),
         }
     }

@@ -1,9 +1,14 @@
-//! Exports and imports: how many at once, how many for one caller, and how slowly.
+//! Exports, imports and other long bodies: how many at once, how many for one caller, and how slowly.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, BodyDataStream};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::App;
 use crate::auth::Identity;
@@ -19,6 +24,8 @@ const ARRIVING: usize = 32;
 const OF_ONE: u32 = 2;
 /// Time for an archive that has arrived to be read.
 const TURN_PATIENCE: Duration = Duration::from_secs(60);
+/// Longest time without a piece of a body.
+const PIECE_PATIENCE: Duration = Duration::from_secs(30);
 /// Longest time that a transfer waits for the other side, all in all.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// Slowest other side, in bytes a second.
@@ -72,6 +79,34 @@ impl App {
 fn busy() -> Problem {
     let detail = "too many projects are being exported or imported; try again in a moment";
     Problem::unavailable("too_many_transfers", detail)
+}
+
+/// A long body in the course of arriving.
+#[derive(Debug)]
+pub(crate) struct Arriving {
+    pieces: BodyDataStream,
+    pace: Pace,
+}
+
+impl Arriving {
+    pub(crate) fn new(body: Body) -> Self {
+        Self { pieces: body.into_data_stream(), pace: Pace::default() }
+    }
+
+    /// What comes next; nothing at the end.
+    ///
+    /// # Errors
+    /// A [`Problem`] when it breaks off, or comes too slowly.
+    pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Problem> {
+        let slow = || {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long to arrive")
+        };
+        let asked = Instant::now();
+        let piece = tokio::time::timeout(PIECE_PATIENCE, self.pieces.next()).await.map_err(|_| slow())?;
+        let Some(piece) = piece else { return Ok(None) };
+        let piece = piece.map_err(|_| Problem::bad_request("incomplete_body", "the body ended too early"))?;
+        if self.pace.goes_on(asked.elapsed(), piece.len()) { Ok(Some(piece)) } else { Err(slow()) }
+    }
 }
 
 /// How quickly the other side takes or brings an archive. What we need ourselves does not count.

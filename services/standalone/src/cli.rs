@@ -424,7 +424,8 @@ async fn run(cli: Cli, config: &Config) -> Result<ExitCode, Failed> {
         Command::Engine(servers) => roles::engine(&servers, &globals).await.map(|()| ExitCode::SUCCESS),
         Command::Client(command) => client::run(command).await.map(|()| ExitCode::SUCCESS),
         Command::Worker { servers, home, kinds, external, sleeping } => {
-            let worked = roles::worker(&servers, home, &kinds, &external, sleeping, &globals).await;
+            let external = external.read(config)?;
+            let worked = roles::worker(&servers, home, &kinds, external, sleeping, &globals).await;
             worked.map(|()| ExitCode::SUCCESS)
         }
     }

@@ -2,11 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use api::AuthConfig;
 use clap::Args;
 use domain::job::Kind;
+use domain::webhook::Secret;
+use infra::runtime::Clock;
 use worker::providers::external::{Node, WithNode};
 
+use crate::config::Config;
 use crate::exit::Failed;
+
+/// What node and server share.
+const SECRET: &str = "webhooks.inbound_secret";
 
 /// A node that makes what the built-in providers would.
 #[derive(Debug, Clone, Args)]
@@ -37,23 +44,40 @@ pub(crate) struct ExternalArgs {
     external_slots: u32,
 }
 
-impl ExternalArgs {
-    /// The node, if there is one.
-    pub(crate) fn node(&self) -> Option<Node> {
-        let (url, callback_url) = self.external_url.clone().zip(self.external_callback_url.clone())?;
-        Some(Node { url, callback_url, kinds: self.external_kinds.iter().copied().collect() })
-    }
+/// What the settings of an external node come to.
+#[derive(Debug)]
+pub(crate) struct External {
+    node: Option<Node>,
+    slots: u32,
+}
 
+impl ExternalArgs {
+    /// With the secret that node and server share: orders are signed with it, as reports are.
+    pub(crate) fn read(&self, config: &Config) -> Result<External, Failed> {
+        let Some((url, callback_url)) = self.external_url.clone().zip(self.external_callback_url.clone())
+        else {
+            return Ok(External { node: None, slots: self.external_slots });
+        };
+        let webhook_secret = config.secret(SECRET).map_err(|error| Failed::Usage(error.to_string()))?;
+        let shared = AuthConfig { webhook_secret, ..AuthConfig::default() };
+        shared.check().map_err(|error| Failed::Usage(error.to_string()))?;
+        let unsigned = || Failed::Usage(format!("external.url: set {SECRET} too; orders are signed with it"));
+        let secret = Secret::new(shared.webhook_secret.ok_or_else(unsigned)?);
+        let kinds = self.external_kinds.iter().copied().collect();
+        Ok(External { node: Some(Node { url, callback_url, secret, kinds }), slots: self.external_slots })
+    }
+}
+
+impl External {
     /// The provider with the node beside it, and the slots with those that wait for the node.
     pub(crate) fn beside<P>(
-        &self,
+        self,
         provider: P,
         mut slots: BTreeMap<Kind, u32>,
     ) -> Result<(WithNode<P>, BTreeMap<Kind, u32>), Failed> {
-        let node = self.node();
-        let kinds = node.iter().flat_map(|node| node.kinds.clone());
-        slots.extend(kinds.map(|kind| (kind, self.external_slots)));
-        let provider = WithNode::new(node, provider).map_err(|error| Failed::Usage(error.to_string()))?;
-        Ok((provider, slots))
+        let kinds = self.node.iter().flat_map(|node| node.kinds.clone());
+        slots.extend(kinds.map(|kind| (kind, self.slots)));
+        let provider = WithNode::new(self.node, Clock::System, provider);
+        Ok((provider.map_err(|error| Failed::Usage(error.to_string()))?, slots))
     }
 }

@@ -17,7 +17,7 @@ use crate::cli::{Globals, Http, Servers, SleepingArgs, WorkerHome, say, say_to_s
 use crate::config::Config;
 use crate::descriptors;
 use crate::exit::Failed;
-use crate::external::ExternalArgs;
+use crate::external::External;
 use crate::stack::{PROVIDER_TOOLS, Shared, builtin, builtin_slots};
 use crate::tools::Toolbox;
 use crate::worker_folder::WorkerFolder;
@@ -121,7 +121,7 @@ pub(crate) async fn worker(
     servers: &Servers,
     home: WorkerHome,
     kinds: &[(Kind, u32)],
-    external: &ExternalArgs,
+    external: External,
     sleeping: SleepingArgs,
     globals: &Globals,
 ) -> Result<(), Failed> {
@@ -141,7 +141,7 @@ async fn work<P: Provider>(
     servers: &Servers,
     home: WorkerHome,
     kinds: &[(Kind, u32)],
-    external: &ExternalArgs,
+    external: External,
     provider: P,
 ) -> Result<(), Failed> {
     let (provider, beside) = external.beside(provider, builtin_slots())?;

@@ -20,7 +20,7 @@ use worker::providers::builtin::Builtin;
 use worker::providers::builtin::tts::{Piper, Speech, SpeechTools};
 
 use crate::exit::Failed;
-use crate::external::ExternalArgs;
+use crate::external::External;
 use crate::supervise::{DataFolder, Nats, Postgres};
 use crate::tools::{Places, Tool, Toolbox};
 use crate::worker_folder::WorkerFolder;
@@ -250,7 +250,7 @@ impl Stack {
     pub(crate) async fn start(
         data: &Path,
         among: Surroundings,
-        external: Option<&ExternalArgs>,
+        external: Option<External>,
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Self, Failed> {
         let servers = Servers::start(data, among, &PROVIDER_TOOLS, progress).await?;

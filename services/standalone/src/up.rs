@@ -13,6 +13,7 @@ use crate::supervise::DataFolder;
 pub(crate) async fn run(args: UpArgs, globals: &Globals, config: &Config) -> Result<(), Failed> {
     init_logging(&LogTo::Stderr, globals.log.as_deref()).map_err(Failed::because)?;
     let access = args.http.access(config)?;
+    let external = args.external.read(config)?;
     let among = args.running.surroundings(globals);
     if among.database_url.is_none() && DataFolder::postgres_major(&args.data).is_none() {
         // Without a database there is no API key either.
@@ -21,7 +22,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, config: &Config) -> Res
     let listeners = listen(&args.http).await?;
     let address = listeners.api.local_addr().map_err(Failed::because)?;
     let stack = tokio::select! {
-        stack = Stack::start(&args.data, among, Some(&args.external), &|line| say_to_stderr(line)) => stack?,
+        stack = Stack::start(&args.data, among, Some(external), &|line| say_to_stderr(line)) => stack?,
         () = interrupted() => return Err(Failed::Interrupted),
     };
     if let Err(refused) = args.http.refuse_strangers(&access, &stack.shared.pool).await {

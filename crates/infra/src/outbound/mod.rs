@@ -21,6 +21,8 @@ pub use address::{AddressRules, IpNet};
 /// Time to connect, and from the beginning of a request to the head of its answer.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(15);
+/// A request with a body has a second more for so many bytes.
+const SLOWEST: u64 = 256 * 1024;
 /// Longest URL, in bytes.
 const URL_LIMIT: usize = 2_000;
 
@@ -123,7 +125,8 @@ impl Outbound {
             let value = HeaderValue::from_str(value).map_err(|_| OutboundError::Broken)?;
             map.insert(HeaderName::from_static(name), value);
         }
-        let sent = self.client.post(url).headers(map).body(body).send().await;
+        let patience = PATIENCE + Duration::from_secs(body.len() as u64 / SLOWEST);
+        let sent = self.client.post(url).headers(map).timeout(patience).body(body).send().await;
         sent.map(|response| response.status().as_u16()).map_err(|error| classify(&error))
     }
 }

@@ -21,7 +21,7 @@ pub(crate) enum Need {
 
 /// Open to everybody: health, the studio's files, the exchange of a key for a token, and what carries a
 /// signature of its own.
-const OPEN: [(Option<Method>, &str); 11] = [
+const OPEN: [(Option<Method>, &str); 12] = [
     (None, "/healthz"),
     (None, "/readyz"),
     (None, "/health"),
@@ -33,6 +33,7 @@ const OPEN: [(Option<Method>, &str); 11] = [
     (Some(Method::POST), SESSION),
     (Some(Method::DELETE), SESSION),
     (Some(Method::POST), "/api/webhook/task_complete"),
+    (Some(Method::PUT), crate::external::UPLOAD),
 ];
 /// What a viewer may do although it is no GET.
 const FOR_VIEWERS: [(Method, &str); 1] = [(Method::POST, "/v1/tickets")];
@@ -131,6 +132,8 @@ mod tests {
         assert_eq!(need(&Method::GET, Some("/v1/session")), Need::Role(Role::Viewer));
         assert_eq!(need(&Method::GET, Some(MEDIA)), Need::Signature);
         assert_eq!(need(&Method::PUT, Some(MEDIA)), Need::Role(Role::Editor));
+        assert_eq!(need(&Method::PUT, Some(crate::external::UPLOAD)), Need::Nothing);
+        assert_eq!(need(&Method::GET, Some(crate::external::UPLOAD)), Need::Role(Role::Viewer));
     }
 
     /// A new route with a parameter of which nobody said what it names would be closed to all but admins:

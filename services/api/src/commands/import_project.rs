@@ -13,12 +13,10 @@ use axum::response::{IntoResponse, Response};
 use domain::ids::ProjectId;
 use domain::metadata::Context;
 use domain::project::Asks;
-use futures::StreamExt;
 use infra::archive::{Importer, Limits};
 use infra::postgres::event_store::Receipt;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::App;
@@ -27,12 +25,10 @@ use crate::extract::Base;
 use crate::json::Project;
 use crate::problem::Problem;
 use crate::read::WRITE_PATIENCE;
-use crate::transfer::Pace;
+use crate::transfer::Arriving;
 
 /// Where it is asked for; it may take longer than other requests.
 pub(crate) const ROUTE: &str = "/v1/projects/import";
-/// Longest time without a piece of the archive.
-const PIECE_PATIENCE: Duration = Duration::from_secs(30);
 /// Most events of an archive: everybody else's changes are read only after them.
 const EVENTS: u64 = 50_000;
 /// The read tables take a twentieth of this for an event of a long history, on a machine that has time.
@@ -100,23 +96,12 @@ fn too_large(limit: u64) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
 }
 
-fn too_slow() -> Problem {
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long to arrive")
-}
-
 /// The body in a file that nobody else can see, and its SHA-256.
 async fn receive(app: &App, body: Body, limit: u64) -> Result<(File, [u8; 32]), Problem> {
     let mut file = app.api.media.scratch()?;
-    let mut pieces = body.into_data_stream();
-    let (mut hasher, mut length, mut pace) = (Sha256::new(), 0, Pace::default());
-    loop {
-        let asked = Instant::now();
-        let piece = tokio::time::timeout(PIECE_PATIENCE, pieces.next()).await.map_err(|_| too_slow())?;
-        let Some(piece) = piece else { return Ok((file, hasher.finalize().into())) };
-        let piece = piece.map_err(|_| Problem::bad_request("incomplete_body", "the body ended too early"))?;
-        if !pace.goes_on(asked.elapsed(), piece.len()) {
-            return Err(too_slow());
-        }
+    let mut arriving = Arriving::new(body);
+    let (mut hasher, mut length) = (Sha256::new(), 0);
+    while let Some(piece) = arriving.piece().await? {
         length += piece.len() as u64;
         if length > limit {
             return Err(too_large(limit));
@@ -128,6 +113,7 @@ async fn receive(app: &App, body: Body, limit: u64) -> Result<(File, [u8; 32]), 
                 .because(error.to_string())
         })?;
     }
+    Ok((file, hasher.finalize().into()))
 }
 
 impl App {

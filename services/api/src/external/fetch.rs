@@ -1,5 +1,5 @@
-//! Brings what a report or a client names into the store: fetched under the rules for addresses that others name, bounded in
-//! size and time, and looked at before it is kept.
+//! Brings what a report or a client names into the store: fetched under the rules for addresses that others name,
+//! bounded in size and time, and looked at before it is kept.
 
 use std::time::Duration;
 

@@ -55,7 +55,7 @@ impl Wanted {
     }
 
     pub(super) fn too_large(&self) -> String {
-        format!("must lead to at most {} MiB", self.limit / MIB)
+        format!("must have at most {} MiB", self.limit / MIB)
     }
 }
 

@@ -3,13 +3,14 @@
 
 mod fetch;
 mod media;
+mod upload;
 
 pub(crate) use media::Wanted;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use domain::asset::Asset;
-use domain::ids::{ClaimId, CommandId, ProjectId, TaskId};
+use domain::ids::{CommandId, ProjectId, TaskId};
 use domain::job::{Failure, MadeWith, Output};
 use domain::metadata::Context;
 use domain::project::{Command, Envelope, Project, Task, TaskState};
@@ -24,7 +25,6 @@ use crate::auth::Client;
 use crate::caller::RequestId;
 use crate::extract::whole_body;
 use crate::problem::Problem;
-use media::Wanted;
 
 /// The provider that takes name, and who acted in a project's history.
 const PROVIDER: &str = "external";
@@ -38,10 +38,15 @@ const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// Time to tell a waiting worker; without that it hears by its lease.
 const WORD_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Where what was made may be brought.
+pub(crate) const UPLOAD: &str = "/api/webhook/task_upload/{task}";
+
 /// A task as a report finds it.
-struct Found<'a> {
+struct Found {
+    project: ProjectId,
     row: TaskRow,
-    task: &'a Task,
+    /// What it is while it is open, or may be tried again.
+    task: Option<Task>,
 }
 
 impl App {
@@ -49,34 +54,34 @@ impl App {
     /// for any more, has no effect.
     pub(crate) async fn take_report(&self, request: Request, client: Client) -> Result<TaskId, Problem> {
         let (parts, body) = request.into_parts();
-        let Some(secret) = self.api.access.auth().webhook_secret.as_deref() else {
-            let detail = "this server takes no reports: webhooks.inbound_secret is not set";
-            return Err(Problem::not_found("reports_not_taken", detail));
-        };
+        let secret = self.shared_secret()?;
         let body = whole_body(&parts.headers, body, REPORT_LIMIT).await?;
         let report = self.read_report(&body, secret, client)?;
         let task = report.task.ok_or_else(crate::read::no_such_task)?;
-        let row = self.reported_row(task).await?;
+        let found = self.found(task).await?;
         if reports::is_known(&self.api.pool, task, &report.signature).await? {
             return Ok(task);
         }
-        let project = row.project_id;
-        let state = self.api.store.load(project).await?.state;
-        let command = match state.tasks.get(&task) {
-            Some(open) => self.command(&report, Found { row, task: open }).await?,
-            None => None,
-        };
-        let recorded = match command {
+        let recorded = match self.command(&report, &found).await? {
             Some(command) => {
-                Some(self.record(project, task, self.envelope(&report, task, command, &parts.headers)).await?)
+                let envelope = self.envelope(task, &report.signature, command, &parts.headers);
+                Some(self.record(found.project, task, envelope).await?)
             }
             None => None,
         };
         reports::remember(&self.api.pool, task, &report.signature).await?;
         if let Some(version) = recorded {
-            self.wait_until_read(project, version).await?;
+            self.wait_until_read(found.project, version).await?;
         }
         Ok(task)
+    }
+
+    /// What external nodes share with us.
+    fn shared_secret(&self) -> Result<&str, Problem> {
+        self.api.access.auth().webhook_secret.as_deref().ok_or_else(|| {
+            let detail = "this server takes no reports: webhooks.inbound_secret is not set";
+            Problem::not_found("reports_not_taken", detail)
+        })
     }
 
     /// Records how a node's work ended, and answers the project's version then. Whoever waited for the node is
@@ -115,39 +120,40 @@ impl App {
         })
     }
 
-    async fn reported_row(&self, task: TaskId) -> Result<TaskRow, Problem> {
+    /// A task that a node may be at: it may be faster than the read tables.
+    async fn found(&self, task: TaskId) -> Result<Found, Problem> {
+        let mut row = tasks::find(&self.api.pool, task).await?;
         for _ in 1..LOOKS {
-            if let Some(row) = tasks::find(&self.api.pool, task).await? {
-                return Ok(row);
+            if row.is_some() {
+                break;
             }
             tokio::time::sleep(LOOK_PAUSE).await;
+            row = tasks::find(&self.api.pool, task).await?;
         }
-        self.task_row(task).await
+        let row = row.ok_or_else(crate::read::no_such_task)?;
+        let project = row.project_id;
+        let state = self.api.store.load(project).await?.state;
+        Ok(Found { project, row, task: state.tasks.get(&task).cloned() })
     }
 
     /// What a report asks to be recorded; `None` when the task is not one that waits for it.
-    async fn command(&self, report: &Report, found: Found<'_>) -> Result<Option<Command>, Problem> {
-        let Found { row, task } = found;
-        let claim = match &task.state {
-            TaskState::Pending => None,
-            TaskState::Processing { claim, .. } => Some(*claim),
-            TaskState::Blocked | TaskState::Failed | TaskState::Cancelled(_) => return Ok(None),
-        };
-        let wanted = Wanted::of(task.kind).ok_or_else(not_reported)?;
+    async fn command(&self, report: &Report, found: &Found) -> Result<Option<Command>, Problem> {
+        let Some((task, wanted)) = found.wanted()? else { return Ok(None) };
         match &report.ended {
             Ended::Success { urls, model } => {
                 let missing = || Problem::invalid(wanted.field(), "must be there: it is what was asked for");
                 let url = urls.get(wanted.name).ok_or_else(missing)?;
                 let asset = self.bring(&wanted, url).await?;
-                Ok(Some(finished(report.attempt, &row, task, asset, model.clone(), self.now())))
+                let attempt = report.attempt.unwrap_or(task.attempt);
+                Ok(Some(found.finished(attempt, asset, model.clone(), self.now())))
             }
-            Ended::Failed { message } => Ok(failed(report, task, row.id, claim, message)),
+            Ended::Failed { message } => Ok(failed(report, task, found.row.id, message)),
         }
     }
 
-    /// The same report is the same command, so that it has one effect even when two come at once.
-    fn envelope(&self, report: &Report, task: TaskId, command: Command, headers: &HeaderMap) -> Envelope {
-        let name = [task.0.as_bytes().as_slice(), &report.signature].concat();
+    /// The same proof is the same command, so that it has one effect even when it is shown twice at once.
+    fn envelope(&self, task: TaskId, proof: &[u8], command: Command, headers: &HeaderMap) -> Envelope {
+        let name = [task.0.as_bytes().as_slice(), proof].concat();
         let context = Context {
             command: CommandId(Uuid::new_v5(&REPORTS, &name)),
             at: self.now(),
@@ -172,40 +178,37 @@ impl App {
     }
 }
 
-fn not_reported() -> Problem {
-    Problem::invalid("task_id", "must be a picture's, a clip's or a voice's: others are not made elsewhere")
-}
+impl Found {
+    /// The task with what it must be answered with; `None` when it waits for no answer.
+    fn wanted(&self) -> Result<Option<(&Task, Wanted)>, Problem> {
+        let waits = |task: &&Task| matches!(task.state, TaskState::Pending | TaskState::Processing { .. });
+        let Some(task) = self.task.as_ref().filter(waits) else { return Ok(None) };
+        let not_made = || {
+            let words = "must be a picture's, a clip's or a voice's: others are not made elsewhere";
+            Problem::invalid("task_id", words)
+        };
+        Ok(Some((task, Wanted::of(task.kind).ok_or_else(not_made)?)))
+    }
 
-/// A success counts for any attempt since the task was last queued by somebody.
-fn finished(
-    attempt: Option<u32>,
-    row: &TaskRow,
-    task: &Task,
-    asset: Asset,
-    model: Option<String>,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Command {
-    let took = row.started_at.map_or(0, |started| (now - started).num_milliseconds());
-    let millis = u64::try_from(took).unwrap_or(0);
-    let made_with = MadeWith { provider: PROVIDER.to_owned(), model, millis, ..MadeWith::default() };
-    Command::RecordTaskFinished {
-        task: row.id,
-        attempt: attempt.unwrap_or(task.attempt),
-        output: Output::Media { asset },
-        made_with,
+    /// A success counts for any attempt since the task was last queued by somebody.
+    fn finished(
+        &self,
+        attempt: u32,
+        asset: Asset,
+        model: Option<String>,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Command {
+        let took = self.row.started_at.map_or(0, |started| (now - started).num_milliseconds());
+        let millis = u64::try_from(took).unwrap_or(0);
+        let made_with = MadeWith { provider: PROVIDER.to_owned(), model, millis, ..MadeWith::default() };
+        Command::RecordTaskFinished { task: self.row.id, attempt, output: Output::Media { asset }, made_with }
     }
 }
 
 /// A failure counts for the attempt that runs: one that was told of an earlier attempt must not end this one.
-fn failed(
-    report: &Report,
-    task: &Task,
-    id: TaskId,
-    claim: Option<ClaimId>,
-    message: &str,
-) -> Option<Command> {
+fn failed(report: &Report, task: &Task, id: TaskId, message: &str) -> Option<Command> {
+    let TaskState::Processing { claim, .. } = task.state else { return None };
     let is_present = report.attempt.is_none_or(|attempt| attempt == task.attempt);
-    let claim = claim.filter(|_| is_present)?;
     let failure = Failure::retry("external_failed", message);
-    Some(Command::RecordTaskFailed { task: id, claim: Some(claim), failure })
+    is_present.then_some(Command::RecordTaskFailed { task: id, claim: Some(claim), failure })
 }

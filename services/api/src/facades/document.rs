@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::words::Facade;
+use crate::external;
 
 /// Method, address, operation and what it is for.
 type Route = (&'static str, &'static str, &'static str, &'static str);
@@ -53,6 +54,7 @@ const WEB: &[Route] = &[
     ("post", "/api/story/{project}/shot/{shot}/generate", "webGenerate", "Make a shot's picture"),
     ("get", "/api/tasks/{task}/status", "webTask", "Where a task stands"),
     ("post", "/api/webhook/task_complete", "webTaskComplete", "An external node reports"),
+    ("put", external::UPLOAD, "webTaskUpload", "An external node brings what it made"),
 ];
 
 const AI_STORY: &[Route] = &[
@@ -112,7 +114,11 @@ fn operation_of(facade: Facade, (method, path, operation, summary): Route) -> Va
         "responses": success,
     });
     described["responses"]["default"] = json!({ "description": facade.errors(), "content": object() });
-    if matches!(method, "post" | "put") {
+    if path == external::UPLOAD {
+        let file = json!({ "schema": { "type": "string", "format": "binary" } });
+        described["requestBody"] =
+            json!({ "required": true, "content": { "application/octet-stream": file } });
+    } else if matches!(method, "post" | "put") {
         described["requestBody"] = json!({ "required": false, "content": object() });
     }
     described

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Extension, Json, Router};
 use chrono::SecondsFormat;
 use domain::ids::{ProjectId, ShotId, TaskId};
 use domain::job::Kind;
 use domain::project::{Command, Parameters, ShotPatch, Take, TakeMade};
+use domain::upload_pass::UploadPass;
 use infra::postgres::views::shots::{self, ShotRow};
 use infra::postgres::views::tasks::{self, TaskRow, TaskStatus};
 use serde_json::{Value, json};
@@ -18,7 +19,8 @@ use super::call::Call;
 use super::fields::Fields;
 use crate::App;
 use crate::auth::Client;
-use crate::extract::{Base, Path};
+use crate::external::UPLOAD;
+use crate::extract::{Base, Path, Query};
 use crate::problem::Problem;
 
 type Answer = Result<Json<Value>, Problem>;
@@ -33,6 +35,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/api/story/{project}/shot/{shot}/generate", post(generate))
         .route("/api/tasks/{task}/status", get(status))
         .route("/api/webhook/task_complete", post(task_complete))
+        .route(UPLOAD, put(task_upload))
 }
 
 async fn create(call: Call) -> Answer {
@@ -119,6 +122,22 @@ async fn task_complete(
     request: Request,
 ) -> Answer {
     let task = app.take_report(request, client).await?;
+    standing(&app, task).await
+}
+
+/// An external node brings what it made. Answers the same.
+async fn task_upload(
+    State(app): State<Arc<App>>,
+    Path(task): Path<TaskId>,
+    Query(pass): Query<UploadPass>,
+    Extension(client): Extension<Client>,
+    request: Request,
+) -> Answer {
+    app.take_upload(task, &pass, request, client).await?;
+    standing(&app, task).await
+}
+
+async fn standing(app: &App, task: TaskId) -> Answer {
     let row = app.task_row(task).await?;
     Ok(Json(json!({ "task_id": task, "status": word(row.status) })))
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::webhook::pause_after;
+use domain::webhook::{headers, pause_after};
 use infra::postgres::deliveries::{self, Attempt, DeliveryState, Ended};
 use infra::postgres::leadership::Fence;
 use infra::runtime::CancellationToken;
@@ -116,11 +116,8 @@ async fn deliver(engine: &Engine, attempt: &Attempt) {
 }
 
 async fn send(engine: &Engine, attempt: &Attempt) -> Ended {
-    let (id, timestamp) = (attempt.delivery.to_string(), engine.clock.now().timestamp());
-    let signatures = attempt.secrets.iter().map(|secret| secret.sign(&id, timestamp, &attempt.body));
-    let signatures = signatures.collect::<Vec<_>>().join(" ");
-    let headers =
-        [("webhook-id", id), ("webhook-timestamp", timestamp.to_string()), ("webhook-signature", signatures)];
+    let timestamp = engine.clock.now().timestamp();
+    let headers = headers(&attempt.secrets, attempt.delivery.to_string(), timestamp, &attempt.body);
     let answered = engine.outbound.post_json(&attempt.url, &headers, attempt.body.clone()).await;
     let error = match answered {
         Ok(200..=299) => None,

@@ -3,18 +3,25 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::slice;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::asset::AssetKey;
 use domain::job::{Failure, ImageSpec, Kind, Spec, TtsSpec, VideoSpec};
+use domain::upload_pass::UploadPass;
+use domain::webhook::{Secret, headers};
 use infra::outbound::{AddressRules, Outbound, OutboundError, OutboundSetupError, UrlError};
+use infra::runtime::Clock;
 use serde_json::{Value, json};
 
 use super::{JobContext, Made, Provider};
 
 /// Largest picture that is sent along, in bytes.
 const PICTURE_LIMIT: u64 = 50 * 1024 * 1024;
+
+/// Where nodes report to, at the end of its address. Beside it is where they bring what they made.
+const REPORTS: &str = "/task_complete";
 
 /// A node, as it was configured.
 #[derive(Debug, Clone)]
@@ -23,6 +30,8 @@ pub struct Node {
     pub url: String,
     /// Where it reports to: the API's `/api/webhook/task_complete`, as the node reaches it.
     pub callback_url: String,
+    /// What orders to it, and its reports, are signed with.
+    pub secret: Secret,
     /// What it makes: pictures, clips, voices.
     pub kinds: BTreeSet<Kind>,
 }
@@ -36,6 +45,9 @@ pub enum NodeError {
     /// The way back is none.
     #[error("external.callback_url: {0}")]
     CallbackUrl(UrlError),
+    /// The way back is not where reports are taken.
+    #[error("external.callback_url: must end in {REPORTS}")]
+    NoReports,
     /// It is to make something that takes more than one file.
     #[error("external.kinds: {0} cannot be made elsewhere; image, video and tts can")]
     Kind(Kind),
@@ -47,8 +59,18 @@ pub enum NodeError {
 /// Some kinds go to a node, all others to another provider.
 #[derive(Debug)]
 pub struct WithNode<P> {
-    node: Option<(Node, Outbound)>,
+    node: Option<Reached>,
     other: P,
+}
+
+/// A node with the way to it.
+#[derive(Debug)]
+struct Reached {
+    node: Node,
+    /// Where its results may be brought, but for the task.
+    upload_url: String,
+    outbound: Outbound,
+    clock: Clock,
 }
 
 impl<P> WithNode<P> {
@@ -56,26 +78,17 @@ impl<P> WithNode<P> {
     ///
     /// # Errors
     /// [`NodeError`] when the node's configuration makes no sense.
-    pub fn new(node: Option<Node>, other: P) -> Result<Self, NodeError> {
-        let node = node.map(|node| {
-            let outbound = Outbound::new(AddressRules::everywhere())?;
-            outbound.check_url(&node.url).map_err(NodeError::Url)?;
-            outbound.check_url(&node.callback_url).map_err(NodeError::CallbackUrl)?;
-            match node.kinds.iter().find(|kind| matches!(kind, Kind::Storyboard | Kind::Film)) {
-                Some(kind) => Err(NodeError::Kind(*kind)),
-                None => Ok((node, outbound)),
-            }
-        });
-        Ok(Self { node: node.transpose()?, other })
+    pub fn new(node: Option<Node>, clock: Clock, other: P) -> Result<Self, NodeError> {
+        let node = node.map(|node| Reached::new(node, clock)).transpose()?;
+        Ok(Self { node, other })
     }
 }
 
 impl<P: Provider> Provider for WithNode<P> {
     async fn run(&self, spec: &Spec, context: &JobContext) -> Result<Made, Failure> {
         match &self.node {
-            Some((node, outbound)) if node.kinds.contains(&spec.kind()) => {
-                let order = order(spec, context, &node.callback_url).await?;
-                ask(outbound, &node.url, order).await?;
+            Some(reached) if reached.node.kinds.contains(&spec.kind()) => {
+                reached.ask(spec, context).await?;
                 // Whoever records the report stops this run; the time limit does, when there is none.
                 std::future::pending().await
             }
@@ -84,32 +97,52 @@ impl<P: Provider> Provider for WithNode<P> {
     }
 }
 
-/// Tells the node what to make. When it is not known whether it heard that, it may be at it: asking again could
-/// cost twice, so its report is waited for all the same.
-async fn ask(outbound: &Outbound, url: &str, order: Value) -> Result<(), Failure> {
-    match outbound.post_json(url, &[], order.to_string()).await {
-        Ok(200..=299) | Err(OutboundError::TimedOut | OutboundError::Broken) => Ok(()),
-        Ok(status @ (408 | 425 | 429 | 500..=599)) => {
-            Err(Failure::retry("node_unavailable", format!("the external node answered {status}")))
+impl Reached {
+    fn new(node: Node, clock: Clock) -> Result<Self, NodeError> {
+        let outbound = Outbound::new(AddressRules::everywhere())?;
+        outbound.check_url(&node.url).map_err(NodeError::Url)?;
+        outbound.check_url(&node.callback_url).map_err(NodeError::CallbackUrl)?;
+        if let Some(kind) = node.kinds.iter().find(|kind| matches!(kind, Kind::Storyboard | Kind::Film)) {
+            return Err(NodeError::Kind(*kind));
         }
-        Ok(status) => Err(Failure::fail("node_refused", format!("the external node answered {status}"))),
-        Err(error) => Err(Failure::retry("node_unavailable", format!("the external node: {error}"))),
+        let beside = node.callback_url.strip_suffix(REPORTS).ok_or(NodeError::NoReports)?;
+        Ok(Self { upload_url: format!("{beside}/task_upload"), node, outbound, clock })
     }
-}
 
-/// What a node is told. It may be told so again after a fault: the same task and attempt is the same work.
-async fn order(spec: &Spec, context: &JobContext, callback_url: &str) -> Result<Value, Failure> {
-    let mut order = match spec {
-        Spec::Image(spec) => picture(spec),
-        Spec::Video(spec) => clip(spec, context).await?,
-        Spec::Tts(spec) => voice(spec),
-        Spec::Storyboard(_) | Spec::Film(_) => json!({}),
-    };
-    order["task_id"] = json!(context.job.task);
-    order["attempt"] = json!(context.job.attempt);
-    order["kind"] = json!(spec.kind());
-    order["callback_url"] = json!(callback_url);
-    Ok(order)
+    /// Tells the node what to make. When it is not known whether it heard that, it may be at it: asking again could
+    /// cost twice, so its report is waited for all the same.
+    async fn ask(&self, spec: &Spec, context: &JobContext) -> Result<(), Failure> {
+        let (task, attempt) = (context.job.task, context.job.attempt);
+        let order = self.order(spec, context).await?.to_string();
+        let at = self.clock.now().timestamp();
+        let headers = headers(slice::from_ref(&self.node.secret), format!("{task}-{attempt}"), at, &order);
+        match self.outbound.post_json(&self.node.url, &headers, order).await {
+            Ok(200..=299) | Err(OutboundError::TimedOut | OutboundError::Broken) => Ok(()),
+            Ok(status @ (408 | 425 | 429 | 500..=599)) => {
+                Err(Failure::retry("node_unavailable", format!("the external node answered {status}")))
+            }
+            Ok(status) => Err(Failure::fail("node_refused", format!("the external node answered {status}"))),
+            Err(error) => Err(Failure::retry("node_unavailable", format!("the external node: {error}"))),
+        }
+    }
+
+    /// What a node is told. It may be told so again after a fault: the same task and attempt is the same work.
+    async fn order(&self, spec: &Spec, context: &JobContext) -> Result<Value, Failure> {
+        let (task, attempt) = (context.job.task, context.job.attempt);
+        let mut order = match spec {
+            Spec::Image(spec) => picture(spec),
+            Spec::Video(spec) => clip(spec, context).await?,
+            Spec::Tts(spec) => voice(spec),
+            Spec::Storyboard(_) | Spec::Film(_) => json!({}),
+        };
+        let pass = UploadPass::new(task, attempt, &self.node.secret, self.clock.now());
+        order["task_id"] = json!(task);
+        order["attempt"] = json!(attempt);
+        order["kind"] = json!(spec.kind());
+        order["callback_url"] = json!(self.node.callback_url);
+        order["upload_url"] = json!(format!("{}/{task}?{}", self.upload_url, pass.to_query()));
+        Ok(order)
+    }
 }
 
 fn picture(spec: &ImageSpec) -> Value {
@@ -165,18 +198,21 @@ mod tests {
         Node {
             url: "http://10.0.0.7:9000/jobs".to_owned(),
             callback_url: "https://films.example/api/webhook/task_complete".to_owned(),
+            secret: Secret::new([7; 32]),
             kinds: [Kind::Image].into(),
         }
     }
 
     #[test]
     fn a_node_that_makes_no_sense_is_refused_by_its_setting() {
-        let words = |node| WithNode::new(Some(node), ()).err().map(|error| error.to_string());
+        let words = |node| WithNode::new(Some(node), Clock::System, ()).err().map(|error| error.to_string());
         assert_eq!(words(node()), None);
         let url = |url: &str| Node { url: url.to_owned(), ..node() };
         assert!(words(url("ftp://x")).unwrap().starts_with("external.url"));
-        let callback = Node { callback_url: "/api".to_owned(), ..node() };
-        assert!(words(callback).unwrap().starts_with("external.callback_url"));
+        for callback_url in ["/api", "https://films.example/", "https://films.example/task_complete?x=1"] {
+            let callback = Node { callback_url: callback_url.to_owned(), ..node() };
+            assert!(words(callback).unwrap().starts_with("external.callback_url"), "{callback_url}");
+        }
         let film = Node { kinds: [Kind::Film].into(), ..node() };
         assert!(words(film).unwrap().contains("film"));
     }
