@@ -441,14 +441,18 @@ pub struct MadeWith {
     pub degraded: Option<String>,
 }
 
+/// 30 days: nothing takes longer.
+const LONGEST_MILLIS: u64 = 30 * 24 * 3_600 * 1_000;
+
 impl MadeWith {
-    /// The same with its words cut to a length that an event can bear, and without a price that is none: whoever
+    /// The same with its words and its time cut to a length that an event can bear, and without a price that is none: whoever
     /// reports is not trusted.
     pub fn bounded(&self) -> Self {
         let model = self.model.as_deref().map(|model| reported(model, 200));
         let degraded = self.degraded.as_deref().map(|reason| reported(reason, 500));
         let cost = self.cost.filter(|cost| (0.0..=1e9).contains(cost));
-        Self { provider: reported(&self.provider, 64), model, degraded, cost, ..self.clone() }
+        let millis = self.millis.min(LONGEST_MILLIS);
+        Self { provider: reported(&self.provider, 64), model, degraded, millis, cost, ..self.clone() }
     }
 }
 

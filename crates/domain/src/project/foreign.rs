@@ -13,14 +13,24 @@ use super::limits;
 use super::state::{Lifecycle, Project, Shot};
 use crate::asset::{Asset, AssetKey};
 use crate::ids::{ProjectId, ShotId, TakeId, TaskId};
-use crate::job::{Failure, FilmOutput, MadeWith};
+use crate::job::{Failure, FilmOutput, MadeWith, SpecHash};
 
 type Check = Result<(), ProjectError>;
 
 /// Most attempts that a task may have had.
 const ATTEMPTS: u32 = 10_000;
-/// Longest name of a worker, provider or reason, in characters.
+/// Longest reason or warning, in characters.
 const WORDS: usize = 2_000;
+/// Longest name of an owner or a worker, in characters. They are looked up, and an index takes 2,704 bytes
+/// (PostgreSQL, "B-Tree indexes: limits").
+const NAME: usize = 255;
+/// Longest hash, in bytes.
+const HASH: usize = 64;
+/// Largest file, in bytes: sums of them are numbers that PostgreSQL has.
+const FILE: u64 = 1 << 40;
+/// Most tasks, and most batches, that a project may have open or to retry at a time: about twice as many as there can be.
+const TASKS: usize = 5_000;
+const BATCHES: usize = 1_000;
 /// Longest take or film, in seconds.
 const SECONDS: f64 = 86_400.0;
 /// Most warnings of a film.
@@ -37,14 +47,38 @@ pub struct ForeignHistory {
     pub shots: HashSet<ShotId>,
     /// Every take, with its media; nothing when that was given up.
     pub takes: HashMap<TakeId, Option<AssetKey>>,
+    /// The tasks that have made a film.
+    films: HashSet<TaskId>,
 }
 
 fn invalid(field: &'static str, message: &str) -> ProjectError {
     ProjectError::Invalid { field, message: message.to_owned() }
 }
 
-fn at_most(field: &'static str, text: &str) -> Check {
-    if text.chars().count() > WORDS { Err(invalid(field, "is too long")) } else { Ok(()) }
+fn at_most(field: &'static str, text: &str, characters: usize) -> Check {
+    if text.chars().count() > characters { Err(invalid(field, "is too long")) } else { Ok(()) }
+}
+
+fn check_hash(hash: &SpecHash) -> Check {
+    if hash.0.len() > HASH { Err(invalid("specHash", "is too long")) } else { Ok(()) }
+}
+
+/// The shots and the takes that an event is about, which were begun before it.
+fn names(event: &Event) -> (Vec<ShotId>, Vec<TakeId>) {
+    match event {
+        Event::ScenesNamed(event) => (event.scenes.iter().map(|scene| scene.shot_id).collect(), Vec::new()),
+        Event::TaskPlanned(event) => (event.shot_id.into_iter().collect(), Vec::new()),
+        Event::TaskQueued(event) => (event.shot_id.into_iter().collect(), Vec::new()),
+        Event::TaskFinished(event) => (event.take.iter().map(|take| take.shot_id).collect(), Vec::new()),
+        Event::TakeUploaded(event) => (vec![event.shot_id], Vec::new()),
+        Event::TakeSelected(event) => (vec![event.shot_id], vec![event.take_id]),
+        Event::TakesExpired(event) => (Vec::new(), event.takes.clone()),
+        Event::ProjectRestored(event) => {
+            let shots = event.content.shots.iter().map(|shot| shot.id);
+            (shots.collect(), event.content.takes().map(|(_, _, take)| take.take_id).collect())
+        }
+        _ => (Vec::new(), Vec::new()),
+    }
 }
 
 impl ForeignHistory {
@@ -54,11 +88,13 @@ impl ForeignHistory {
         self.check(event)?;
         self.begin(event)?;
         self.state.evolve(event);
-        let shots = self.state.shots.len();
-        if u32::try_from(shots).is_ok_and(|shots| shots <= limits::SHOTS) {
-            Ok(())
-        } else {
-            Err(invalid("shots", "are too many"))
+        self.check_size()?;
+        match event {
+            Event::StoryboardAdopted(_)
+            | Event::ShotAdded(_)
+            | Event::ProjectForked(_)
+            | Event::ProjectRestored(_) => self.check_shots_differ(),
+            _ => Ok(()),
         }
     }
 
@@ -88,60 +124,77 @@ impl ForeignHistory {
             Event::TaskPlanned(event) => self.tasks.extend([event.task_id]),
             Event::TaskQueued(event) => self.tasks.extend([event.task_id]),
             Event::StoryboardAdopted(event) => self.shots.extend(event.shots.iter().map(|shot| shot.id)),
-            Event::ProjectForked(event) => self.begin_content(&event.content),
-            Event::ProjectRestored(event) => self.begin_content(&event.content),
             Event::ShotAdded(event) => self.shots.extend([event.shot_id]),
-            Event::TakeUploaded(event) => self.begin_take(event.take_id, &event.asset),
+            Event::ProjectForked(event) => {
+                self.shots.extend(event.content.shots.iter().map(|shot| shot.id));
+                for (_, _, take) in event.content.takes() {
+                    self.begin_take(take.take_id, &take.asset)?;
+                }
+            }
+            Event::TakeUploaded(event) => self.begin_take(event.take_id, &event.asset)?,
             Event::TaskFinished(TaskFinished { take: Some(take), .. }) => {
-                self.begin_take(take.take_id, &take.asset);
+                self.begin_take(take.take_id, &take.asset)?;
+            }
+            Event::FilmRendered(event) if !self.films.insert(event.task_id) => {
+                return Err(invalid("taskId", "has made a film before"));
             }
             _ => {}
         }
-        let known_takes = match event {
-            Event::TakeSelected(event) => self.takes.contains_key(&event.take_id),
-            Event::TakesExpired(event) => event.takes.iter().all(|take| self.takes.contains_key(take)),
-            _ => true,
-        };
-        let known_shots = match event {
-            Event::ScenesNamed(event) => event.scenes.iter().all(|scene| self.shots.contains(&scene.shot_id)),
-            _ => true,
-        };
-        if !known_shots {
+        let (shots, takes) = names(event);
+        if !shots.iter().all(|shot| self.shots.contains(shot)) {
             return Err(invalid("shotId", "is of no shot in this history"));
         }
-        let known_task = event.task().is_none_or(|task| self.tasks.contains(&task));
-        match (known_takes, known_task) {
-            (true, true) => {
-                self.go_on(event);
-                Ok(())
-            }
-            (false, _) => Err(invalid("takeId", "is of no take in this history")),
-            (_, false) => Err(invalid("taskId", "is of no task in this history")),
+        if !takes.iter().all(|take| self.takes.contains_key(take)) {
+            return Err(invalid("takeId", "is of no take in this history"));
+        }
+        if event.task().is_some_and(|task| !self.tasks.contains(&task)) {
+            return Err(invalid("taskId", "is of no task in this history"));
+        }
+        self.go_on(event);
+        Ok(())
+    }
+
+    fn begin_take(&mut self, take: TakeId, asset: &Asset) -> Check {
+        match self.takes.insert(take, Some(asset.key.clone())) {
+            None => Ok(()),
+            Some(_) => Err(invalid("takeId", "is of another take in this history")),
         }
     }
 
-    /// The takes that shots use.
-    fn used(&self) -> HashSet<TakeId> {
-        self.state.shots.iter().flat_map(Shot::takes).map(|take| take.id).collect()
-    }
-
-    /// What becomes of takes that were begun before.
+    /// What becomes of takes that were begun before. What names one that was given up brings it back.
     fn go_on(&mut self, event: &Event) {
+        let used = |take: TakeId, asset: &Asset| (take, Some(asset.key.clone()));
         match event {
-            Event::TakeSelected(event) => self.begin_take(event.take_id, &event.asset),
+            Event::TakeSelected(event) => self.takes.extend([used(event.take_id, &event.asset)]),
+            Event::ProjectRestored(event) => {
+                self.takes.extend(event.content.takes().map(|(_, _, take)| used(take.take_id, &take.asset)));
+            }
             Event::TakesExpired(event) => self.takes.extend(event.takes.iter().map(|take| (*take, None))),
             _ => {}
         }
     }
 
-    fn begin_content(&mut self, content: &Content) {
-        self.shots.extend(content.shots.iter().map(|shot| shot.id));
-        content.takes().for_each(|(_, _, take)| self.begin_take(take.take_id, &take.asset));
+    /// What a project may consist of at a time. The work on its events grows with it, and a shot has one row.
+    fn check_size(&self) -> Check {
+        let Project { shots, tasks, batches, .. } = &self.state;
+        if shots.len() > limits::SHOTS as usize {
+            return Err(invalid("shots", "are too many"));
+        }
+        if tasks.len() > TASKS || batches.len() > BATCHES {
+            return Err(invalid("tasks", "are too many at a time"));
+        }
+        Ok(())
     }
 
-    /// What names a take that was given up before brings it back.
-    fn begin_take(&mut self, take: TakeId, asset: &Asset) {
-        self.takes.insert(take, Some(asset.key.clone()));
+    fn check_shots_differ(&self) -> Check {
+        let shots = &self.state.shots;
+        let differ = shots.iter().map(|shot| shot.id).collect::<HashSet<_>>().len() == shots.len();
+        if differ { Ok(()) } else { Err(invalid("shots", "are not all different")) }
+    }
+
+    /// The takes that shots use.
+    fn used(&self) -> HashSet<TakeId> {
+        self.state.shots.iter().flat_map(Shot::takes).map(|take| take.id).collect()
     }
 
     /// The takes whose media is not there, of those that no shot uses; `is_there` tells by the address.
@@ -181,10 +234,11 @@ impl ForeignHistory {
             Event::ProjectRenamed(event) => {
                 limits::check_fields(&self.state.story, &event.title, &event.description, &self.state.style)
             }
-            Event::StyleRevised(event) => at_most("style", &event.style),
+            Event::StyleRevised(event) => at_most("style", &event.style, limits::TEXT),
             Event::SettingsRevised(event) => limits::check_settings(&event.settings),
             Event::StoryRevised(event) => limits::check_project(&event.story, &self.state.title, "", ""),
-            Event::ProjectAssigned(event) => at_most("owner", &event.owner),
+            Event::ProjectAssigned(event) => at_most("owner", &event.owner, NAME),
+            Event::ProjectDeleted(event) => event.at.map_or(Ok(()), check_time),
             Event::ErrandTaken(event) => check_errand(event.external_id.as_deref(), &event.usual),
             Event::ScenesNamed(event) => {
                 event.scenes.iter().try_for_each(|scene| check_scene_name(&scene.name))
@@ -203,15 +257,14 @@ impl ForeignHistory {
             }
             Event::TakeSelected(event) => {
                 limits::check_parameters(&event.parameters)?;
-                at_most("specHash", &event.spec_hash.0)?;
+                check_hash(&event.spec_hash)?;
                 check_made_with(&event.made_with)
             }
-            Event::TakeUploaded(event) => at_most("specHash", &event.spec_hash.0),
+            Event::TakeUploaded(event) => check_hash(&event.spec_hash),
             // Its media would be removed, whatever comes after it.
             Event::ProjectPurged(_) => Err(ProjectError::Purged),
             Event::TakesExpired(event) => self.check_expired(&event.takes),
-            Event::ProjectDeleted(_)
-            | Event::ProjectUndeleted(_)
+            Event::ProjectUndeleted(_)
             | Event::ProjectImported(_)
             | Event::MusicUploaded(_)
             | Event::MusicRemoved(_)
@@ -225,31 +278,34 @@ impl ForeignHistory {
 
 fn check_task_event(event: &Event) -> Check {
     match event {
+        Event::BatchPlanned(event) => check_tasks("children", &event.children),
         Event::TaskPlanned(event) => {
+            limits::check_place(event.slot, limits::SHOTS)?;
+            check_tasks("dependsOn", &event.depends_on)?;
             limits::check_parameters(&event.parameters)?;
             check_attempts(event.attempt, event.max_attempts)
         }
         Event::TaskQueued(event) => {
             limits::check_parameters(&event.parameters)?;
-            at_most("specHash", &event.spec_hash.0)?;
+            check_hash(&event.spec_hash)?;
             check_attempts(event.attempt, event.max_attempts)
         }
         Event::TaskStarted(event) => {
-            at_most("worker", &event.worker)?;
+            at_most("worker", &event.worker, NAME)?;
             check_attempts(event.attempt, event.attempt)
         }
         Event::TaskRetryScheduled(event) => {
             check_failure(&event.failure)?;
-            check_due(event.due)?;
+            check_time(event.due)?;
             check_attempts(event.attempt, event.attempt)
         }
         Event::TaskDeferred(event) => {
-            at_most("reason", &event.reason)?;
-            check_due(event.due)
+            at_most("reason", &event.reason, WORDS)?;
+            check_time(event.due)
         }
         Event::TaskFinished(event) => {
             check_made_with(&event.made_with)?;
-            at_most("specHash", &event.spec_hash.0)?;
+            check_hash(&event.spec_hash)?;
             check_attempts(event.attempt, event.attempt)
         }
         Event::TaskFailed(event) => {
@@ -259,7 +315,8 @@ fn check_task_event(event: &Event) -> Check {
         Event::FilmRendered(event) => {
             limits::check_parameters(&event.parameters)?;
             check_attempts(event.film_version, event.film_version)?;
-            at_most("specHash", &event.spec_hash.0)?;
+            check_hash(&event.spec_hash)?;
+            check_shown(&event.incomplete)?;
             check_film(&event.film)
         }
         _ => Ok(()),
@@ -270,7 +327,7 @@ fn check_content(content: &Content) -> Check {
     limits::check_fields(&content.story, &content.title, &content.description, &content.style)?;
     limits::check_shot_count(content.shot_count)?;
     limits::check_settings(&content.settings)?;
-    at_most("language", content.language.as_deref().unwrap_or_default())?;
+    at_most("language", content.language.as_deref().unwrap_or_default(), NAME)?;
     for shot in &content.shots {
         limits::check_prompts(&shot.prompt, &shot.negative_prompt)?;
         limits::check_narration(&shot.narration)?;
@@ -278,7 +335,7 @@ fn check_content(content: &Content) -> Check {
     }
     for (_, _, take) in content.takes() {
         limits::check_parameters(&take.parameters)?;
-        at_most("specHash", &take.spec_hash.0)?;
+        check_hash(&take.spec_hash)?;
         check_made_with(&take.made_with)?;
     }
     Ok(())
@@ -292,8 +349,8 @@ fn check_added(event: &ShotAdded) -> Check {
 }
 
 fn check_adopted(event: &StoryboardAdopted) -> Check {
-    at_most("language", &event.language)?;
-    at_most("specHash", &event.spec_hash.0)?;
+    at_most("language", &event.language, NAME)?;
+    check_hash(&event.spec_hash)?;
     limits::check_shot_details(&event.title, None)?;
     for shot in &event.shots {
         limits::check_shot_details(&shot.title, None)?;
@@ -308,22 +365,31 @@ fn check_attempts(attempt: u32, max_attempts: u32) -> Check {
     if is_sane { Ok(()) } else { Err(invalid("attempt", "is not a number of tries")) }
 }
 
-fn check_due(due: DateTime<Utc>) -> Check {
-    if (1_970..=9_999).contains(&due.year()) { Ok(()) } else { Err(invalid("due", "is not a time")) }
+/// PostgreSQL does not read every time that we can write.
+fn check_time(at: DateTime<Utc>) -> Check {
+    if (1_970..=9_999).contains(&at.year()) { Ok(()) } else { Err(invalid("at", "is not a time")) }
+}
+
+fn check_tasks(field: &'static str, tasks: &[TaskId]) -> Check {
+    if tasks.len() > TASKS { Err(invalid(field, "are too many")) } else { Ok(()) }
+}
+
+fn check_shown(shots: &[ShotId]) -> Check {
+    if shots.len() > limits::SHOTS as usize { Err(invalid("incomplete", "are too many")) } else { Ok(()) }
 }
 
 fn check_failure(failure: &Failure) -> Check {
     if *failure == failure.bounded() { Ok(()) } else { Err(invalid("failure", "is too long")) }
 }
 
+/// As it is recorded of workers, which are not trusted either.
 fn check_made_with(made_with: &MadeWith) -> Check {
-    at_most("provider", &made_with.provider)?;
-    at_most("model", made_with.model.as_deref().unwrap_or_default())
+    if *made_with == made_with.bounded() { Ok(()) } else { Err(invalid("madeWith", "is beyond its limits")) }
 }
 
 fn check_asset(asset: &Asset) -> Check {
     check_seconds(asset.duration_seconds.unwrap_or(0.0))?;
-    if i64::try_from(asset.bytes).is_ok() { Ok(()) } else { Err(invalid("bytes", "is not a size")) }
+    if asset.bytes <= FILE { Ok(()) } else { Err(invalid("bytes", "is not a size")) }
 }
 
 fn check_seconds(seconds: f64) -> Check {
@@ -339,5 +405,5 @@ fn check_film(film: &FilmOutput) -> Check {
     if film.warnings.len() > WARNINGS {
         return Err(invalid("warnings", "are too many"));
     }
-    film.warnings.iter().try_for_each(|warning| at_most("warnings", warning))
+    film.warnings.iter().try_for_each(|warning| at_most("warnings", warning, WORDS))
 }

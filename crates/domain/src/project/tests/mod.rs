@@ -10,6 +10,7 @@ mod errands;
 mod film;
 mod films_in_part;
 mod following;
+mod foreign;
 mod framework;
 mod golden;
 mod limits;

@@ -10,8 +10,8 @@ use crate::asset::Asset;
 use crate::ids::{ProjectId, ShotId, TakeId, TaskId};
 use crate::job::{Kind, MadeWith, Output};
 use crate::project::{
-    ChildState, Command, EarlierTake, Event, ForkProject, Generate, GivenShot, Lifecycle, Only, Parameters,
-    Project, ProjectPatch, Shot, ShotPatch, Task, TaskState,
+    ChildState, Command, EarlierTake, Event, ForeignHistory, ForkProject, Generate, GivenShot, Lifecycle,
+    Only, Parameters, Project, ProjectPatch, Shot, ShotPatch, Task, TaskState,
 };
 use crate::settings::{Mood, OnMissing, Quality, Settings};
 
@@ -442,6 +442,12 @@ proptest! {
         for event in &history.told.events {
             let stored = serde_json::to_string(event).unwrap();
             prop_assert_eq!(&serde_json::from_str::<Event>(&stored).unwrap(), event);
+        }
+        let mut elsewhere = ForeignHistory::default();
+        elsewhere.takes.insert(earlier_take(Kind::Image).id, None);
+        for event in &history.told.events {
+            let taken = elsewhere.take_in(ProjectId(uuid::Uuid::from_u128(1)), event);
+            prop_assert_eq!(taken, Ok(()), "{:?}", event);
         }
     }
 

@@ -7,7 +7,7 @@ use crate::ids::{ProjectId, TakeId};
 use crate::job::{Kind, Spec};
 use crate::project::{
     Command, Content, Event, ForeignHistory, ForkProject, Lifecycle, Parameters, Project, ProjectAssigned,
-    ProjectError, ProjectForked, ProjectImported, ProjectPurged, ProjectRestored, Status, TakesExpired,
+    ProjectError, ProjectForked, ProjectImported, ProjectRestored, Status, TakesExpired,
 };
 use crate::settings::Settings;
 
@@ -239,18 +239,6 @@ fn a_foreign_history_misses_the_media_of_takes_that_no_shot_uses_and_that_were_n
         [uploaded],
         "the first one is in use again"
     );
-}
-
-#[test]
-fn a_history_from_elsewhere_gives_up_nothing_that_its_project_shows() {
-    let told = Telling::complete(&["One."], Settings::default());
-    let mut history = ForeignHistory::default();
-    told.events.iter().for_each(|event| history.take_in(ProjectId(Uuid::from_u128(1)), event).unwrap());
-    let picture = told.shot(1).image.as_ref().unwrap().id;
-    for given_up in [ProjectPurged {}.into(), TakesExpired { takes: vec![picture] }.into()] {
-        let refused = history.clone().take_in(ProjectId(Uuid::from_u128(1)), &given_up);
-        assert!(refused.is_err(), "{given_up:?}");
-    }
 }
 
 #[test]
