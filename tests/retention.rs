@@ -238,6 +238,37 @@ async fn a_project_that_cannot_be_read_keeps_no_other_from_being_given_up() {
 }
 
 #[tokio::test]
+async fn an_errand_that_nobody_touches_goes_to_the_trash_and_then_for_good() {
+    let kept = Kept::with_worker(None).await;
+    let path = kept.a_film("The keeper lit the lamp.").await;
+    let asked = kept.post("/frames", 200, json!({ "storyboard": ["A fox"] })).await;
+    let task = format!("/tasks/{}", asked["task_id"].as_str().unwrap());
+    let done = until("the frame is made", LONG, async || {
+        let task = kept.get(&task).await;
+        if task["status"] == "finished" { Ok(task) } else { Err(task.to_string()) }
+    })
+    .await;
+    let frame = done["frames"][0]["frame"].clone();
+    let errand = kept.get(&format!("/v1{task}")).await["projectId"].as_str().unwrap().parse().unwrap();
+    let row = async || projects::find(kept.world.pool(), errand).await.unwrap().unwrap();
+    kept.pass_days(29);
+    assert!(!row().await.deleted);
+    kept.pass_days(2);
+    until("the errand is in the trash", LONG, async || match row().await.deleted {
+        true => Ok(()),
+        false => Err("it is not".to_owned()),
+    })
+    .await;
+    assert_eq!(kept.get(&task).await["status"], "finished", "it can still be looked at");
+    kept.pass_days(31);
+    kept.removed(&[frame]).await;
+    assert!(row().await.purged);
+    assert_eq!(ask(&kept.world, "GET", &task, &[], None).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(kept.get(&path).await["status"], "ready", "what is somebody's own stays");
+    kept.finish().await;
+}
+
+#[tokio::test]
 async fn takes_that_no_shot_uses_expire_and_every_version_that_used_them_says_so() {
     let kept = Kept::with_worker(Some(30)).await;
     let path = kept.a_film("The keeper lit the lamp. A ship came home.").await;

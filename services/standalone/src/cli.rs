@@ -86,6 +86,9 @@ pub(crate) struct RetentionArgs {
     /// Takes that no shot uses lose their media when their shot has not changed for so many days; never when not given.
     #[arg(long, env = "STORYTOVIDEO_RETENTION_UNCHOSEN_TAKES_DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500), value_name = "DAYS")]
     retention_unchosen_takes_days: Option<u64>,
+    /// Errands, as calls of the gateway's clients become, go to the trash when nobody has touched them for so many days; 0 keeps them.
+    #[arg(long, env = "STORYTOVIDEO_RETENTION_ERRANDS_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(..=36_500), value_name = "DAYS")]
+    retention_errands_days: u64,
     /// Media stays for so many hours after it was given up.
     #[arg(long, env = "STORYTOVIDEO_RETENTION_MEDIA_GRACE_HOURS", default_value_t = 168, value_parser = clap::value_parser!(u64).range(2..=876_000), value_name = "HOURS")]
     retention_media_grace_hours: u64,
@@ -97,6 +100,7 @@ impl RetentionArgs {
         let hours = |hours: u64| Duration::from_secs(hours * 3_600);
         Retention {
             unchosen_takes: self.retention_unchosen_takes_days.map(|days| hours(24 * days)),
+            errands: Some(hours(24 * self.retention_errands_days)).filter(|kept| !kept.is_zero()),
             grace: hours(self.retention_media_grace_hours),
             ..Retention::default()
         }

@@ -112,6 +112,11 @@ pub enum Command {
         /// Which takes.
         takes: Vec<TakeId>,
     },
+    /// Move an errand to the trash that nobody has touched for long; one that was touched since stays.
+    ExpireErrand {
+        /// Its version when that was seen.
+        version: u64,
+    },
     /// Let the film have music of the user's own.
     UploadMusic {
         /// What was stored.
@@ -227,6 +232,7 @@ impl Command {
             | Self::StartErrand(_) => Asks::Project,
             Self::Together(commands) => commands.iter().map(Self::asks).max().unwrap_or(Asks::Nothing),
             Self::MakeStoryboard { .. }
+            | Self::GiveShots { .. }
             | Self::UploadTake { .. }
             | Self::UploadMusic { .. }
             | Self::Generate(_)
@@ -247,8 +253,8 @@ impl Command {
             | Self::OrderShots { .. }
             | Self::SelectTake { .. }
             | Self::ExpireTakes { .. }
+            | Self::ExpireErrand { .. }
             | Self::RemoveMusic
-            | Self::GiveShots { .. }
             | Self::CancelWork
             | Self::CancelTask { .. }
             | Self::RecordTaskStarted { .. }

@@ -109,6 +109,7 @@ impl Project {
             Command::Generate(wanted) => self.generate_many(wanted, ids),
             Command::RetryFailed => self.retry_failed(ids),
             Command::ExpireTakes { takes } => Ok(self.expire_takes(takes)),
+            Command::ExpireErrand { version } => Ok(self.expire_errand(*version, envelope.context.at)),
             Command::UploadMusic { asset } => {
                 unchanged_since(if_version, self.revised)?;
                 Ok(self.upload_music(asset))

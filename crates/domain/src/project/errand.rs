@@ -12,6 +12,7 @@ use super::limits;
 use super::state::Project;
 use crate::asset::Asset;
 use crate::ids::ShotId;
+use crate::job::Kind;
 
 /// Longest name that another system has for something, in characters.
 pub const NAME: usize = 200;
@@ -65,6 +66,8 @@ pub struct GivenShot {
     pub content: ShotPatch,
     /// Its picture, which is stored already.
     pub picture: Option<Asset>,
+    /// A take that is made of it at once.
+    pub take: Option<(Kind, Parameters)>,
 }
 
 /// What a project that is an errand remembers.

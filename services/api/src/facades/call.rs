@@ -7,7 +7,9 @@ use domain::ids::{ProjectId, ShotId, TaskId};
 use domain::job::Kind;
 use domain::project::{Command, CreateProject, Parameters, ProjectError, ShotPatch};
 use domain::settings::{Settings, Transition};
+use infra::postgres::views::projects::{self, ProjectRow};
 use infra::postgres::views::shots::{self, ShotRow};
+use infra::postgres::views::tasks::TaskRow;
 use uuid::Uuid;
 
 use super::fields::Fields;
@@ -104,6 +106,15 @@ impl Call {
 }
 
 impl App {
+    /// A task and its project, which may be in the trash: whoever watches a task sees how it ended. What it made is
+    /// gone with a project that is given up.
+    pub(super) async fn shown_task(&self, id: TaskId) -> Result<(TaskRow, ProjectRow), Problem> {
+        let row = self.task_row(id).await?;
+        let project = projects::find(&self.api.pool, row.project_id).await?;
+        let project = project.filter(|project| !project.purged).ok_or(ProjectError::NotFound)?;
+        Ok((row, project))
+    }
+
     /// A shot, of whatever project that is not in the trash.
     pub(super) async fn shot_row(&self, shot: ShotId) -> Result<ShotRow, Problem> {
         let row = shots::find(&self.api.pool, shot).await?.ok_or(ProjectError::ShotNotFound)?;

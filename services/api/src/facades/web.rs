@@ -152,7 +152,7 @@ fn word(status: TaskStatus) -> &'static str {
 }
 
 async fn status(State(app): State<Arc<App>>, Path(task): Path<TaskId>, base: Base) -> Answer {
-    let row = app.task_row(task).await?;
+    let (row, _) = app.shown_task(task).await?;
     let error = match row.status {
         TaskStatus::Failed => row.error.as_ref().map(|error| error.message.clone()),
         TaskStatus::Cancelled => Some(format!("cancelled: {}", row.reason.as_deref().unwrap_or("requested"))),

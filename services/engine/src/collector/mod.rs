@@ -21,7 +21,7 @@ use crate::{Engine, EngineError, pause};
 
 pub(crate) use names::Names;
 
-/// Projects that are given up in one round.
+/// Projects that are given up, and errands that go to the trash, in one round.
 const PURGED: i64 = 1_000;
 /// Nothing is removed while older events than this are unread.
 const UNREAD: Duration = Duration::from_secs(60);
@@ -37,6 +37,8 @@ const CLEARED: usize = 10_000;
 pub struct Retention {
     /// A take that no shot uses loses its media when its shot has not changed for so long; never when absent.
     pub unchosen_takes: Option<Duration>,
+    /// An errand goes to the trash when nobody has touched it for so long; never when absent.
+    pub errands: Option<Duration>,
     /// Media stays for so long after it was given up, and after it was last stored or wanted. Nobody may take longer
     /// than half of it from looking for a file to the event that names it.
     pub grace: Duration,
@@ -48,6 +50,7 @@ impl Default for Retention {
     fn default() -> Self {
         Self {
             unchosen_takes: None,
+            errands: Some(Duration::from_secs(30 * 24 * 3_600)),
             grace: Duration::from_secs(7 * 24 * 3_600),
             every: Duration::from_secs(3_600),
         }
@@ -86,6 +89,9 @@ impl Collector<'_> {
     async fn round(&self, stop: &CancellationToken) -> Result<Removed, EngineError> {
         let now = self.engine.clock.now();
         self.purge(now - TimeDelta::days(limits::TRASH_DAYS)).await?;
+        if let Some(kept) = self.engine.retention.errands {
+            self.trash_errands(now - kept).await?;
+        }
         if let Some(kept) = self.engine.retention.unchosen_takes {
             self.expire(now - kept, stop).await?;
         }
@@ -97,6 +103,14 @@ impl Collector<'_> {
         for project in projects::trashed_before(&self.engine.pool, before, PURGED).await? {
             tracing::info!(%project, "a project was in the trash for long enough and is given up");
             self.record(project, Command::PurgeProject { early: false }).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves errands to the trash that nobody has touched.
+    async fn trash_errands(&self, before: DateTime<Utc>) -> Result<(), EngineError> {
+        for (errand, version) in projects::errands_untouched_since(&self.engine.pool, before, PURGED).await? {
+            self.record(errand, Command::ExpireErrand { version }).await?;
         }
         Ok(())
     }

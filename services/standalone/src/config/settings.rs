@@ -18,6 +18,7 @@ pub(crate) const SETTINGS: &[&str] = &[
     "allowed_origins",
     "webhooks.allowed_networks",
     "retention.unchosen_takes_days",
+    "retention.errands_days",
     "retention.media_grace_hours",
     "server",
     "api_key",

@@ -1,5 +1,7 @@
 //! Errands: a project that queues nothing by itself, and shots that come with names and pictures.
 
+use chrono::{DateTime, Utc};
+
 use super::{Decision, check_settings, created};
 use crate::ids::{NewIds, ShotId};
 use crate::job::Kind;
@@ -19,6 +21,12 @@ pub(super) fn start_errand(start: &StartErrand, ids: &mut NewIds) -> Decision {
 }
 
 impl Project {
+    /// Nobody sees errands in a list, so nobody would ever delete them.
+    pub(super) fn expire_errand(&self, version: u64, at: DateTime<Utc>) -> Vec<Event> {
+        let is_idle = self.errand.is_some() && self.version == version && self.open_tasks().next().is_none();
+        if is_idle { self.delete_project(at) } else { Vec::new() }
+    }
+
     /// All of them at the end, in their order.
     pub(super) fn give_shots(&self, shots: &[GivenShot], ids: &mut NewIds) -> Decision {
         let mut after = self.clone();
@@ -33,6 +41,11 @@ impl Project {
                 let uploaded = after.upload_take(&shot, Kind::Image, picture, ids)?;
                 uploaded.iter().for_each(|event| after.evolve(event));
                 events.extend(uploaded);
+            }
+            if let (Some((kind, parameters)), Some(shot)) = (&given.take, after.shot(shot.id)) {
+                let queued = after.generate_take(shot, *kind, (parameters, 1), ids)?;
+                queued.iter().for_each(|event| after.evolve(event));
+                events.extend(queued);
             }
         }
         if !scenes.is_empty() {

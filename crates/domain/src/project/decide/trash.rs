@@ -26,6 +26,7 @@ impl Project {
         let is_over = ends.is_some_and(|ends| ends < at);
         let is_purged = self.lifecycle == Lifecycle::Purged;
         match command {
+            Command::ExpireErrand { .. } => Ok(Vec::new()),
             Command::PurgeProject { .. } if is_purged => Ok(Vec::new()),
             _ if is_purged => Err(ProjectError::Purged),
             Command::DeleteProject => Ok(Vec::new()),

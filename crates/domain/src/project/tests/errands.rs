@@ -15,7 +15,7 @@ fn errand(story: &str, usual: Parameters) -> Command {
 }
 
 fn given(name: i64, content: ShotPatch) -> GivenShot {
-    GivenShot { name: Some(SceneName::Number(name)), content, picture: None }
+    GivenShot { name: Some(SceneName::Number(name)), content, ..GivenShot::default() }
 }
 
 fn takes(kind: Kind) -> Command {
@@ -85,6 +85,41 @@ fn a_shot_that_comes_with_its_picture_can_have_a_clip_at_once() {
     let start = errand("", Parameters::default());
     told.when(Command::Together(vec![start, Command::GiveShots { shots }, takes(Kind::Video)]));
     assert_eq!(told.open_work(), ["video 1 pending"]);
+}
+
+#[test]
+fn an_errand_that_nobody_touches_goes_to_the_trash() {
+    let mut told = Telling::default();
+    told.when(Command::Together(vec![errand("A lamp.", Parameters::default()), make_storyboard(true)]));
+    let expire = |told: &Telling| Command::ExpireErrand { version: told.project.version };
+    assert!(told.when(expire(&told)).is_empty(), "somebody waits for it");
+    let seen = expire(&told);
+    told.finish_with(told.open(Kind::Storyboard, 0), storyboard(&["One."]));
+    assert!(told.when(seen).is_empty(), "it was touched since");
+    assert_eq!(told.when(expire(&told)), ["ProjectDeleted"]);
+    assert!(told.when(expire(&told)).is_empty(), "it is there already");
+    let mut own = Telling::complete(&["One."], Settings::default());
+    assert!(own.when(expire(&own)).is_empty(), "what is somebody's own is never given up");
+}
+
+#[test]
+fn a_take_of_a_given_shot_is_made_of_that_shot_alone() {
+    let mut told = Telling::default();
+    let with_take = |name, content, kind| GivenShot {
+        take: Some((kind, Parameters { seed: Some(7), ..Parameters::default() })),
+        ..given(name, content)
+    };
+    let first = Command::GiveShots { shots: vec![given(1, prompt("A fox"))] };
+    told.when(Command::Together(vec![errand("", Parameters::default()), first]));
+    let picture = Some(asset("image", 1, "png"));
+    let clip = GivenShot { picture, ..with_take(3, prompt("A lamp"), Kind::Video) };
+    told.when(Command::GiveShots { shots: vec![with_take(2, prompt("A whale"), Kind::Image), clip] });
+    assert_eq!(told.open_work(), ["image 2 pending", "video 3 pending"]);
+    assert_eq!(told.project.tasks[&told.open(Kind::Image, 2)].parameters.seed, Some(7));
+    let before = told.project.clone();
+    let refused =
+        told.refused(Command::GiveShots { shots: vec![with_take(4, prompt("A ship"), Kind::Video)] });
+    assert_eq!((told.project, refused), (before, ProjectError::NoPictureYet), "a clip needs a picture");
 }
 
 #[test]

@@ -264,7 +264,7 @@ impl History {
             Step::Give { words, kind } => {
                 let content = shot_patch(&Edit::Narration(words));
                 let picture = (words > 1).then(|| asset("image", 901, "png"));
-                let shots = vec![GivenShot { name: None, content, picture }];
+                let shots = vec![GivenShot { content, picture, ..GivenShot::default() }];
                 let (kinds, parameters) = (vec![kind], Parameters::default());
                 let takes = Generate { kinds, shots: None, only: Only::Missing, parameters };
                 Command::Together(vec![Command::GiveShots { shots }, Command::Generate(takes)])

@@ -301,6 +301,24 @@ pub async fn trashed_before(
     Ok(ids.into_iter().map(ProjectId).collect())
 }
 
+/// Up to `limit` errands without open work that nobody has touched since `before`, with their versions.
+pub async fn errands_untouched_since(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<(ProjectId, u64)>, PostgresError> {
+    let found: Vec<(uuid::Uuid, i64)> = sqlx::query_as(
+        "SELECT id, version FROM projects \
+         WHERE origin IS NOT NULL AND NOT deleted AND tasks_open = 0 AND updated_at < $1 ORDER BY updated_at LIMIT $2",
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+    .map_err(PostgresError::during("list errands"))?;
+    Ok(found.into_iter().map(|(id, version)| (ProjectId(id), version.unsigned_abs())).collect())
+}
+
 fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

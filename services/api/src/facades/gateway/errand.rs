@@ -71,21 +71,14 @@ impl Call {
         self.app.batch_of(&executed).await
     }
 
-    /// The same of one shot; answers the take's own task.
-    pub(super) async fn take(
-        &self,
-        project: CreateProject,
-        shot: GivenShot,
-        (kind, parameters): (Kind, Parameters),
-    ) -> Result<TaskId, Problem> {
-        let asked = vec![Command::GiveShots { shots: vec![shot] }, every(kind, parameters)];
-        let executed = self.errand(project, Parameters::default(), asked).await?;
+    /// The task of the one shot that was given with a take.
+    pub(super) async fn take_of(&self, executed: &Executed, kind: Kind) -> Result<TaskId, Problem> {
         let queued = |event: &Event| match event {
             Event::TaskQueued(task) if task.kind == kind => Some(task.task_id),
             _ => None,
         };
-        let task = self.app.in_log(&executed, queued).await?;
-        task.ok_or_else(|| Problem::internal("an errand of one shot made no task"))
+        let task = self.app.in_log(executed, queued).await?;
+        task.ok_or_else(|| Problem::internal("a given shot made no task"))
     }
 }
 

@@ -50,9 +50,11 @@ pub(super) async fn post(call: Call) -> Answer {
             let mut asked = Asked::of(&said.shot);
             let (style, settings) = (said.style(), asked.settings()?);
             words = asked.answer(&words);
-            let shot = call.shot(&said, kind).await?;
+            let shots = vec![call.shot(&said, (kind, parameters)).await?];
             let project = CreateProject { style, settings, ..call.project(None) };
-            call.take(project, shot, (kind, parameters)).await?
+            let given = Command::GiveShots { shots };
+            let executed = call.errand(project, Parameters::default(), vec![given]).await?;
+            call.take_of(&executed, kind).await?
         }
     };
     Ok(Json(json!({ "job_id": job, "message": words, "error": "" })))
@@ -152,24 +154,22 @@ impl Call {
         said: &Said,
         (kind, parameters): (Kind, Parameters),
     ) -> Result<TaskId, Problem> {
-        let unknown = || Problem::not_found("shot_not_found", "the project has no such shot");
         if known.state.errand.is_none() {
-            return Err(unknown());
+            return Err(Problem::not_found("shot_not_found", "the project has no such shot"));
         }
-        let shots = vec![self.shot(said, kind).await?];
-        let caller = self.caller.clone().for_several_commands();
-        let given = Command::GiveShots { shots };
-        let executed = self.app.execute(&caller, known.id, given, self.fields.digest).await?;
-        let shot =
-            executed.receipt.state.as_ref().and_then(|state| state.shots.last()).ok_or_else(unknown)?;
-        let take = Command::GenerateTake { shot: shot.id, kind, parameters, candidates: 1 };
-        let executed = self.app.execute(&caller, known.id, take, self.fields.digest).await?;
-        self.app.task_of(&executed, &Wanted { kind, shot: Some(shot.id), parameters: None }).await
+        let shots = vec![self.shot(said, (kind, parameters)).await?];
+        let executed = self.execute(known.id, Command::GiveShots { shots }).await?;
+        self.take_of(&executed, kind).await
     }
 
-    /// What the call tells of a shot, if that is enough for a take of this kind.
-    async fn shot(&self, said: &Said, kind: Kind) -> Result<GivenShot, Problem> {
-        let mut given = GivenShot { name: scene_name(&said.shot, SHOT), content: said.edit(), picture: None };
+    /// What the call tells of a shot, if that is enough for such a take.
+    async fn shot(&self, said: &Said, (kind, parameters): (Kind, Parameters)) -> Result<GivenShot, Problem> {
+        let mut given = GivenShot {
+            name: scene_name(&said.shot, SHOT),
+            content: said.edit(),
+            picture: None,
+            take: Some((kind, parameters)),
+        };
         let is_enough = match kind {
             Kind::Image => given.content.prompt.is_some(),
             Kind::Tts => {

@@ -60,7 +60,7 @@ async fn job(State(app): State<Arc<App>>, Path(job): Path<TaskId>, base: Base) -
 
 /// What a job's `resource_url` leads to where that is no media: the scenes, or what was made of each.
 async fn result(State(app): State<Arc<App>>, Path(job): Path<TaskId>, base: Base) -> Answer {
-    let row = app.task_row(job).await?;
+    let (row, _) = app.shown_task(job).await?;
     let made = view::made(&app, &row, &base).await?;
     let none_yet = || Problem::not_found("no_result_yet", "the job has no result yet");
     made.map(|(_, made)| Json(made)).ok_or_else(none_yet)

@@ -29,7 +29,7 @@ impl Call {
                 let address = frame.text(&["frame", "imageUrl", "url", "path"]).unwrap_or_default();
                 let picture = Some(self.picture(&address).await?);
                 let content = ShotPatch { prompt: frame.text(&["prompt"]), ..ShotPatch::default() };
-                shots.push(GivenShot { name: scene_name(frame, SCENE), content, picture });
+                shots.push(GivenShot { name: scene_name(frame, SCENE), content, picture, take: None });
             }
             Ok(shots)
         };

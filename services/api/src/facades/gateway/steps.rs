@@ -53,7 +53,7 @@ fn drawn(scene: &Fields) -> Result<GivenShot, Problem> {
         mood: scene.text(&["bgm"]).and_then(|mood| mood.parse().ok()),
         ..ShotPatch::default()
     };
-    Ok(GivenShot { name: scene_name(scene, SCENE), content, picture: None })
+    Ok(GivenShot { name: scene_name(scene, SCENE), content, ..GivenShot::default() })
 }
 
 /// `{frames[], video{fps, resolution, transition_duration}}`: a clip of each frame. Clips are made one by one, so
@@ -89,7 +89,7 @@ fn spoken(line: &Fields) -> Result<GivenShot, Problem> {
     let needs_text = || Problem::bad_request("invalid", "lines: every line must have a text");
     let narration = line.text(&["text", "narration"]).ok_or_else(needs_text)?;
     let content = ShotPatch { narration: Some(narration), ..ShotPatch::default() };
-    Ok(GivenShot { name: scene_name(line, SCENE), content, picture: None })
+    Ok(GivenShot { name: scene_name(line, SCENE), content, ..GivenShot::default() })
 }
 
 /// `{story, style?, scenes?, width?, height?, img_steps?, cfg_scale?, fps?, clip_seconds?, speaker?, speed?, bgm?}`:

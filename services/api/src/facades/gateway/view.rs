@@ -16,7 +16,7 @@ use crate::problem::Problem;
 
 /// A task with what it made, which is in `result` and beside it: clients look in either place.
 pub(in crate::facades) async fn task(app: &App, id: TaskId, base: &Base) -> Result<Value, Problem> {
-    let row = app.task_row(id).await?;
+    let (row, _) = app.shown_task(id).await?;
     let mut task = json!({
         "task_id": id, "id": id, "status": row.status, "progress": progress(app, &row).await?,
         "message": row.reason.as_deref().unwrap_or_default(), "result": {}, "error": error(app, &row).await?,
@@ -31,8 +31,8 @@ pub(in crate::facades) async fn task(app: &App, id: TaskId, base: &Base) -> Resu
 /// A job as the StoryToVideo server shows its tasks. Where there is more than one medium, or none, the path in
 /// `resource_url` leads to a list.
 pub(super) async fn job(app: &App, id: TaskId, base: &Base) -> Result<Value, Problem> {
-    let row = app.task_row(id).await?;
-    let mut job = server::view::of_row(app, row.clone(), &base.of_paths()).await?;
+    let (row, project) = app.shown_task(id).await?;
+    let mut job = server::view::of_row(app, (row.clone(), project), &base.of_paths()).await?;
     job["progress"] = json!(progress(app, &row).await?);
     job["error"] = json!(error(app, &row).await?);
     let is_list = row.kind == Kind::Storyboard || row.children.is_some();

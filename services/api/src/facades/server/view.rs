@@ -4,10 +4,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use domain::asset::Asset;
 use domain::ids::{ProjectId, TaskId};
 use domain::job::{FilmOutput, Kind};
-use domain::project::{ProjectError, Take, TakeMade};
+use domain::project::{Take, TakeMade};
 use domain::settings::FilmFormat;
 use infra::postgres::views::films::{self, FilmRow};
-use infra::postgres::views::projects::{self, ProjectRow};
+use infra::postgres::views::projects::ProjectRow;
 use infra::postgres::views::shots::{self, ShotRow};
 use infra::postgres::views::tasks::{TaskRow, TaskStatus};
 use serde_json::{Value, json};
@@ -26,16 +26,18 @@ pub(super) struct View {
     base: Base,
 }
 
-/// A task by itself, also of a project that was deleted: whoever watches it sees how it ended.
+/// A task by itself, also of a project that was deleted.
 pub(in crate::facades) async fn task(app: &App, task: TaskId, base: &Base) -> Result<Value, Problem> {
-    of_row(app, app.task_row(task).await?, base).await
+    of_row(app, app.shown_task(task).await?, base).await
 }
 
 /// The same of a task that was read already.
-pub(in crate::facades) async fn of_row(app: &App, row: TaskRow, base: &Base) -> Result<Value, Problem> {
+pub(in crate::facades) async fn of_row(
+    app: &App,
+    (row, project): (TaskRow, ProjectRow),
+    base: &Base,
+) -> Result<Value, Problem> {
     let row = told(app, row).await?;
-    let project = projects::find(&app.api.pool, row.project_id).await?;
-    let project = project.filter(|project| !project.purged).ok_or(ProjectError::NotFound)?;
     let percent = app.percent_of(&row).await?;
     Ok(View::of(app, project, base).await?.task(&row, percent))
 }
