@@ -208,7 +208,9 @@ async fn one_of_everything_makes_a_film() {
     let rendered = studio.render().await.unwrap();
     assert_eq!(rendered.warnings, ["shot 5 has nothing to show: a title card stands in for it"]);
     let probe = studio.heard(&rendered.film, "anull");
-    for track in ["Video: h264", "yuv420p(tv, bt709", "Audio: aac", "Subtitle: mov_text", "The Lighthouse"] {
+    for track in
+        ["Video: h264", "yuv420p(tv, bt709", "(eng): Audio: aac", "Subtitle: mov_text", "The Lighthouse"]
+    {
         assert!(probe.contains(track), "{track} is missing in {probe}");
     }
 }
@@ -270,6 +272,18 @@ async fn music_is_heard_where_nobody_speaks() {
     assert!(std::fs::read_to_string(&rendered.srt).unwrap().is_empty());
     let heard = studio.heard(&rendered.film, "silencedetect=noise=-50dB:d=1.5");
     assert!(!heard.contains("silence_start"), "{heard}");
+}
+
+#[tokio::test]
+async fn music_outlasts_the_last_word() {
+    let mut spec = film(vec![shot(1, "One.", 3.0, Transition::Cut)]);
+    spec.music = FilmMusic::Mood { mood: Mood::Calm };
+    let studio = Studio::new(spec).await;
+    let rendered = studio.render().await.unwrap();
+    assert!((rendered.duration_seconds - 4.5).abs() < 1e-6, "{}", rendered.duration_seconds);
+    let heard = studio.heard(&rendered.film, "atrim=3.4:4.1,volumedetect");
+    let loudest = heard.rsplit_once("max_volume: ").unwrap().1.split_whitespace().next().unwrap();
+    assert!((-45.0..-12.0).contains(&loudest.parse::<f64>().unwrap()), "{loudest} dB after the voice");
 }
 
 #[tokio::test]

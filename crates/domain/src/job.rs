@@ -198,6 +198,12 @@ pub struct VideoSpec {
     /// The model asked for, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Sampling steps, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+    /// Guidance scale, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cfg_scale: Option<f64>,
 }
 
 /// Asks for a voice that speaks a text.

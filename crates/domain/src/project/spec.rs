@@ -133,6 +133,8 @@ impl Project {
             duration_seconds: parameters.duration_seconds.or(shot.duration_seconds).unwrap_or(CLIP_SECONDS),
             seed: parameters.seed.unwrap_or_else(|| self.seed_for(shot)),
             model: parameters.model.clone(),
+            steps: parameters.steps,
+            cfg_scale: parameters.cfg_scale,
         })
     }
 

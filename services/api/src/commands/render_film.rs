@@ -31,7 +31,8 @@ pub(crate) struct Body {
     from_shot: Option<ShotId>,
     /// The film ends with this shot.
     to_shot: Option<ShotId>,
-    /// The film ends after so many seconds, wherever it is then.
+    /// The film ends after so many seconds, wherever it is then. Shots that cannot begin before that are not made for
+    /// it.
     #[schema(minimum = 1, maximum = 36_000)]
     max_seconds: Option<f64>,
     on_missing: Option<OnMissing>,

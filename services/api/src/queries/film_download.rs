@@ -14,8 +14,9 @@ use crate::extract::Path;
 use crate::files;
 use crate::problem::Problem;
 
-/// Longest file name without its extension, in characters.
+/// Longest file name without its extension, in characters, and in bytes: file systems take 255.
 const NAME_LIMIT: usize = 80;
+const BYTES_LIMIT: usize = 240;
 
 /// The MP4 or WebM, or the range of it that is asked for.
 #[utoipa::path(
@@ -63,7 +64,12 @@ pub(super) fn disposition(title: &str, extension: &str) -> String {
 fn file_name(title: &str) -> String {
     let spoken: String = title.chars().map(|c| if is_safe(c) { c } else { ' ' }).collect();
     let words: Vec<&str> = spoken.split_whitespace().collect();
-    let name: String = words.join(" ").chars().take(NAME_LIMIT).collect();
+    let mut bytes = 0;
+    let fits = |c: &char| {
+        bytes += c.len_utf8();
+        bytes <= BYTES_LIMIT
+    };
+    let name: String = words.join(" ").chars().take(NAME_LIMIT).take_while(fits).collect();
     let name = name.trim_matches(|c: char| c == '.' || c == '-' || c.is_whitespace());
     if name.is_empty() { "film".to_owned() } else { name.to_owned() }
 }
@@ -72,7 +78,7 @@ fn is_safe(c: char) -> bool {
     let has_meaning =
         matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '%' | '$' | '`' | ';');
     // Marks without width and those that turn the direction of writing can hide an extension.
-    let is_hidden = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let is_hidden = matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     !(c.is_control() || has_meaning || is_hidden)
 }
 
@@ -117,6 +123,7 @@ mod tests {
     #[test]
     fn a_long_title_makes_a_short_name() {
         assert_eq!(file_name(&"長".repeat(200)).chars().count(), NAME_LIMIT);
+        assert_eq!(file_name(&"🌊".repeat(200)).len(), BYTES_LIMIT);
     }
 
     #[test]

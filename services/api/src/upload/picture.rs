@@ -12,6 +12,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 
+use super::FILE_LIMIT;
 use crate::problem::Problem;
 
 /// Longest side of a picture, in pixels.
@@ -36,7 +37,8 @@ pub(crate) fn look_at_picture(path: &Path) -> Result<&'static str, Problem> {
     decode(path).map(|decoded| decoded.extension)
 }
 
-/// Decodes a picture within limits, and makes it upright and opaque. Blocks.
+/// Decodes a picture within limits, and makes it upright and opaque: a JPEG where it came as one, and where a PNG
+/// would be larger than any file that is taken. Blocks.
 pub(super) fn plain(path: &Path) -> Result<Plain, Problem> {
     let Decoded { extension, image, orientation } = decode(path)?;
     let is_jpeg = extension == "jpg";
@@ -45,14 +47,17 @@ pub(super) fn plain(path: &Path) -> Result<Plain, Problem> {
     }
     let mut image = DynamicImage::ImageRgb8(on_white(image));
     image.apply_orientation(orientation);
+    let failed = |error| Problem::internal(format!("a picture was not written anew: {error}"));
     let mut bytes = Vec::new();
-    let (extension, written) = if is_jpeg {
-        ("jpg", image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY)))
-    } else {
-        ("png", image.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png))
-    };
-    written.map_err(|error| Problem::internal(format!("a picture was not written anew: {error}")))?;
-    Ok(Plain { extension, anew: Some(bytes) })
+    if !is_jpeg {
+        image.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).map_err(failed)?;
+        if bytes.len() as u64 <= FILE_LIMIT {
+            return Ok(Plain { extension: "png", anew: Some(bytes) });
+        }
+        bytes.clear();
+    }
+    image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY)).map_err(failed)?;
+    Ok(Plain { extension: "jpg", anew: Some(bytes) })
 }
 
 struct Decoded {

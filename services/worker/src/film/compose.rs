@@ -41,9 +41,10 @@ pub(super) async fn join(
     job = job.args(["-map", "0:v:0", "-map", "1:a:0", "-c:v", "copy", "-c:a", "copy", "-map_metadata", "-1"]);
     if labels.soft_captions.is_some() {
         job = job.args(["-map", "2:s:0", "-c:s", codec.captions, "-disposition:s:0", "default"]);
-        if let Some(language) = three_letters(labels.language) {
-            job = job.args(["-metadata:s:s:0", &format!("language={language}")]);
-        }
+    }
+    if let Some(language) = three_letters(labels.language) {
+        let language = format!("language={language}");
+        job = job.args(["-metadata:s:a", &language, "-metadata:s:s", &language]);
     }
     let title = captions::clean(labels.title);
     job = job.args(["-metadata", &format!("title={title}")]);

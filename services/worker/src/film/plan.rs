@@ -19,7 +19,7 @@ use super::captions::{self, Caption, Layout};
 use timing::{Timing, timings};
 
 /// Raised whenever the same specification gives other pixels or sound than before.
-pub const PLAN_VERSION: u32 = 2;
+pub const PLAN_VERSION: u32 = 3;
 
 /// Samples per second of every sound in a film.
 pub const SAMPLE_RATE: u32 = 48_000;

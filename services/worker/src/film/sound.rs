@@ -32,13 +32,15 @@ const MOST_GAIN: f64 = 30.0;
 const CEILING: f64 = -1.5;
 /// Samples in which a piece of music passes into its own beginning: 2 s.
 const LOOP_FADE: u64 = 2 * SAMPLE_RATE as u64;
-/// Seconds that music takes to give way, to come back, to begin, and to end.
+/// Seconds that music takes to give way and to come back; and to begin and to end, where it is not composed to.
 const DUCK: f64 = 0.4;
 const RETURN: f64 = 0.9;
 const FADE_IN: f64 = 1.0;
 const FADE_OUT: f64 = 2.5;
 /// Seconds in which a voice dies away that the film's end cuts off; any other has ended before.
 const CUT_OFF: f64 = 0.3;
+/// Seconds in which a voice comes and goes: one that begins in the middle of a wave would click.
+const EDGE: f64 = 0.005;
 /// Longest voice, in seconds.
 const LONGEST_VOICE: &str = "1800";
 /// Samples mixed at a time.
@@ -70,6 +72,8 @@ pub(super) struct Music {
     samples: u64,
     /// What brings it to the loudness of all music.
     gain: f32,
+    /// Whether it begins and ends with the film by itself.
+    composed: bool,
 }
 
 /// Decodes and measures one voice into `voice-<index>.f32` in the folder.
@@ -154,7 +158,8 @@ pub(super) async fn music(
     };
     let long_enough = samples > 2 * LOOP_FADE || samples >= samples_in(plan);
     let gain = loudness.map(|loudness| gain((MUSIC_LOUDNESS - loudness).min(MOST_GAIN)));
-    Ok(gain.filter(|_| long_enough).map(|gain| Music { path, samples, gain }))
+    let composed = matches!(plan.music, FilmMusic::Mood { .. });
+    Ok(gain.filter(|_| long_enough).map(|gain| Music { path, samples, gain, composed }))
 }
 
 /// Samples of a film.
@@ -298,8 +303,9 @@ impl Mix {
 
     fn add_music(&self, start: usize, block: &mut [Stereo], music: &mut Player<'_>) -> io::Result<()> {
         let near = self.near(start, block.len());
+        let fade = |at| if music.music.composed { 1.0 } else { self.fade(at) };
         for (sample, at) in block.iter_mut().zip(start..) {
-            let level = self.fade(at) * ducking(&near, at);
+            let level = fade(at) * ducking(&near, at);
             let [left, right] = music.next()?;
             sample[0] += left * level;
             sample[1] += right * level;
@@ -326,7 +332,7 @@ impl Mix {
 
     fn add_voices(&self, start: usize, block: &mut [Stereo], reader: &mut VoiceReader) -> io::Result<()> {
         let (end, film) = (start + block.len(), self.samples);
-        let closing = |at: usize| (((film - at) as f64 / f64::from(SAMPLE_RATE)) / CUT_OFF).min(1.0) as f32;
+        let ramp = |samples: usize, seconds: f64| samples as f64 / f64::from(SAMPLE_RATE) / seconds;
         let heard = |(first, length, _): &&(usize, usize, Voice)| *first < end && first + length > start;
         for (first, length, voice) in self.voices.iter().filter(heard) {
             let (from, to) = ((*first).max(start), (first + length).min(end));
@@ -334,7 +340,8 @@ impl Mix {
             let gain = voice.gain.unwrap_or(1.0);
             let mixed = block[from - start..to - start].iter_mut().zip(from..);
             for ((sample, at), [left, right]) in mixed.zip(spoken) {
-                let level = gain * closing(at);
+                let edge = ramp(at - first, EDGE).min(ramp(first + length - at, EDGE));
+                let level = gain * ramp(film - at, CUT_OFF).min(edge).min(1.0) as f32;
                 sample[0] += left * level;
                 sample[1] += right * level;
             }

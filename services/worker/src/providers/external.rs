@@ -163,7 +163,8 @@ async fn clip(spec: &VideoSpec, context: &JobContext) -> Result<Value, Failure> 
         "prompt": spec.prompt, "negative_prompt": "", "seed": spec.seed,
         "params": {
             "image": image, "width": spec.width, "height": spec.height, "fps": spec.fps,
-            "duration": spec.duration_seconds, "model": spec.model,
+            "duration": spec.duration_seconds, "model": spec.model, "steps": spec.steps,
+            "cfg_scale": spec.cfg_scale,
         },
     }))
 }

@@ -63,9 +63,20 @@ fn a_clip_moves_the_selected_picture_for_as_long_as_the_shot_or_the_asker_says()
     assert_eq!((plain.image, plain.duration_seconds, plain.fps), (picture, 4.0, 24));
     told.edit(1, ShotPatch { duration: Some(Some(8.0)), ..ShotPatch::default() });
     assert!((video(&told, &Parameters::default()).duration_seconds - 8.0).abs() < f64::EPSILON);
-    let asked = Parameters { duration_seconds: Some(2.0), fps: Some(12), ..Parameters::default() };
+    let own = Parameters::default();
+    let asked = Parameters {
+        duration_seconds: Some(2.0),
+        fps: Some(12),
+        steps: Some(6),
+        cfg_scale: Some(1.5),
+        ..own.clone()
+    };
     let spec = video(&told, &asked);
     assert_eq!((spec.duration_seconds, spec.fps), (2.0, 12));
+    assert_eq!((spec.steps, spec.cfg_scale), (Some(6), Some(1.5)));
+    let hash = |parameters| Spec::Video(video(&told, parameters)).hash();
+    let other = Parameters { steps: Some(6), ..own.clone() };
+    assert_ne!(hash(&other), hash(&own), "other steps, another clip");
 }
 
 #[test]

@@ -29,8 +29,11 @@ fn a_tall_film_is_planned_as_ever() {
 fn the_voice_leads() {
     let spec = film(vec![shot(1, "", 10.0, Transition::Cut)]);
     let plan = FilmPlan::from(&spec).unwrap();
-    // 3 frames of lead, 120 of voice, 5 (4.2 rounded up) of tail.
-    assert_eq!((plan.frames, plan.voices[0].first_frame, plan.voices[0].frames), (128, 3, 120));
+    // 3 frames of lead, 120 of voice, 15 until the end.
+    assert_eq!((plan.frames, plan.voices[0].first_frame, plan.voices[0].frames), (138, 3, 120));
+    let spec = film(vec![shot(1, "", 10.0, Transition::Cut), shot(2, "", 1.0, Transition::Cut)]);
+    // 5 (4.2 rounded up) of tail where another shot follows.
+    assert_eq!(FilmPlan::from(&spec).unwrap().shots[0].frames, 128);
 }
 
 #[test]
@@ -130,7 +133,7 @@ fn a_film_that_is_cut_is_the_same_up_to_there_and_says_so() {
     let spec = film((1..=3).map(|n| shot(n, "Hello there.", 2.0, Transition::Crossfade)).collect());
     let whole = FilmPlan::from(&spec).unwrap();
     let cut = FilmPlan::from(&FilmSpec { max_seconds: Some(4.0), ..spec.clone() }).unwrap();
-    assert_eq!((whole.frames, cut.frames), (88, 48));
+    assert_eq!((whole.frames, cut.frames), (98, 48));
     assert_eq!(cut.warnings, ["the film ends after 4.0 s, as was asked"]);
     let keys = |plan: &FilmPlan| {
         plan.segments.iter().map(|segment| plan.segment_key(segment, "x264")).collect::<Vec<_>>()

@@ -11,6 +11,8 @@ use crate::film::captions;
 const LEAD: f64 = 0.25;
 /// Silence after a voice, in seconds.
 const TAIL: f64 = 0.35;
+/// The same after the last voice, in which the music comes to its end.
+const CLOSING: f64 = 1.25;
 /// Least silence between the voices of two shots, in seconds, however long their transition.
 const PAUSE: f64 = 0.3;
 /// Length of a transition that has room, in seconds.
@@ -36,6 +38,9 @@ pub(super) fn timings(shots: &[&FilmShot], fps: u32) -> Vec<Timing> {
     let mut timings: Vec<_> = shots.iter().map(|shot| timing(shot, fps)).collect();
     let pause = frames_in(PAUSE, fps);
     let mut tails = vec![frames_in(TAIL, fps); shots.len()];
+    if let Some(last) = tails.last_mut() {
+        *last = frames_in(CLOSING, fps);
+    }
     for next in 1..timings.len() {
         let shorter = timings[next - 1].frames.min(timings[next].frames);
         let asked =
