@@ -27,8 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LONG_PATIENCE: Duration = Duration::from_secs(3_600);
 /// Where that is.
 const LONG: [&str; 2] = [import_project::ROUTE, external::UPLOAD];
-/// Largest headers of a request, in bytes as they are sent.
-const HEADERS: usize = 64 * 1024;
+/// Most headers of a request, and most bytes of them as they are sent.
+const HEADERS: usize = 100;
+const HEADER_BYTES: usize = 64 * 1024;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost layer of the router.
@@ -43,7 +44,7 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, mut request: Request, nex
     let client = app.api.access.client(request.extensions(), request.headers());
     let crossing = cors::Crossing::of(&app.api.access, &request);
     let answered = match crossing.preflight(&request) {
-        _ if bytes_of(request.headers()) > HEADERS => too_large().into_response(),
+        _ if are_too_large(request.headers()) => too_large().into_response(),
         Some(allowed) => allowed,
         None => enter(&app, request, next, client).await,
     };
@@ -64,13 +65,14 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, mut request: Request, nex
     response
 }
 
-/// Bytes of headers, each with a colon, a space and the end of its line.
-fn bytes_of(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+fn are_too_large(headers: &HeaderMap) -> bool {
+    // Each has a colon, a space and the end of its line.
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    headers.len() > HEADERS || bytes > HEADER_BYTES
 }
 
 fn too_large() -> Problem {
-    let detail = format!("the headers must have at most {HEADERS} bytes");
+    let detail = format!("there may be at most {HEADERS} headers, of {HEADER_BYTES} bytes in all");
     Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail)
 }
 

@@ -238,7 +238,8 @@ async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, Problem> {
     Ok(whole.freeze())
 }
 
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
+/// How large the body is said to be, in bytes.
+pub(crate) fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -1,15 +1,23 @@
-//! A connection's place among all: kept by its stream, which outlives the connection when it becomes a WebSocket.
+//! A connection's place among all, kept by its stream, which outlives the connection when it becomes a WebSocket; and
+//! its end: who is still sending when it is refused gets to read why.
 
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::metrics::Counted;
 use crate::shares::Share;
+
+/// Longest time to take what is still sent after the last answer: closed before, the system takes the answer back.
+const LINGER: Duration = Duration::from_secs(10);
+/// Whoever sends nothing for so long has ended.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// What a connection takes of the room there is, until it is dropped.
 pub(crate) type Place = (OwnedSemaphorePermit, Share<IpAddr>, Counted);
@@ -18,11 +26,17 @@ pub(crate) type Place = (OwnedSemaphorePermit, Share<IpAddr>, Counted);
 pub(crate) struct Placed<S> {
     stream: S,
     _place: Place,
+    lingering: Option<Lingering>,
+}
+
+struct Lingering {
+    until: Instant,
+    quiet: Pin<Box<Sleep>>,
 }
 
 impl<S> Placed<S> {
     pub(crate) fn new(stream: S, place: Place) -> Self {
-        Self { stream, _place: place }
+        Self { stream, _place: place, lingering: None }
     }
 }
 
@@ -36,7 +50,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Placed<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Placed<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Placed<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -62,6 +76,26 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Placed<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let Self { stream, lingering, .. } = &mut *self;
+        let lingering = match lingering {
+            Some(lingering) => lingering,
+            None => {
+                ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
+                let quiet = Box::pin(sleep(QUIET));
+                lingering.insert(Lingering { until: Instant::now() + LINGER, quiet })
+            }
+        };
+        let mut dropped = [0; 8 * 1_024];
+        loop {
+            let mut read = ReadBuf::new(&mut dropped);
+            match Pin::new(&mut *stream).poll_read(context, &mut read) {
+                Poll::Ready(Ok(())) if !read.filled().is_empty() => {
+                    let quiet_until = (Instant::now() + QUIET).min(lingering.until);
+                    lingering.quiet.as_mut().reset(quiet_until);
+                }
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return lingering.quiet.as_mut().poll(context).map(Ok),
+            }
+        }
     }
 }

@@ -37,8 +37,10 @@ const BACKLOG: u32 = 4_096;
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Time for a client to take anything of what it is sent: a download, or a stream of events.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes of a connection that are kept until they are understood; [`crate::edge`] bounds a request's headers.
-const BUFFER: usize = 64 * 1024;
+/// Bytes of a connection that are kept until they are understood, and headers that are read: a target and headers as
+/// large as may be, and somewhat more, which [`crate::edge`] refuses with words; beyond that there are none.
+const BUFFER: usize = 160 * 1024;
+const HEADERS: usize = 256;
 /// Time for connections and streams to end at a shutdown.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The listener is broken when it fails so often in a row.
@@ -232,6 +234,7 @@ async fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(BUFFER)
+        .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);

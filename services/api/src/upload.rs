@@ -17,6 +17,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
+use crate::extract::declared_length;
 use crate::problem::Problem;
 use picture::Plain;
 
@@ -51,6 +52,9 @@ impl<S: Send + Sync> FromRequest<S> for Upload {
                 let detail = "the body must be multipart/form-data with one part named file";
                 Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
             })?;
+        if declared_length(request.headers()).is_some_and(|length| length > FORM_LIMIT) {
+            return Err(too_large());
+        }
         let limits = SizeLimit::new().whole_stream(FORM_LIMIT).per_field(FILE_LIMIT);
         let form = Constraints::new().allowed_fields(vec!["file"]).size_limit(limits);
         let body = request.into_body().into_data_stream();
@@ -132,13 +136,15 @@ impl Decoders {
 
 fn refused(error: &multer::Error) -> Problem {
     match error {
-        multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => {
-            let detail = format!("the file must have at most {FILE_LIMIT} bytes");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
-        }
+        multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => too_large(),
         multer::Error::UnknownField { .. } => Problem::invalid("file", "must be the only part of the form"),
         _ => Problem::bad_request("malformed_form", "the body is no whole multipart/form-data"),
     }
+}
+
+fn too_large() -> Problem {
+    let detail = format!("the file must have at most {FILE_LIMIT} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
 }
 
 /// The extension of what a sound file really is, by its first bytes.

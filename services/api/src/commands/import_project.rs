@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
+use axum::http::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use axum::response::{IntoResponse, Response};
 use domain::ids::ProjectId;
 use domain::metadata::Context;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::caller::{Caller, etag};
-use crate::extract::Base;
+use crate::extract::{Base, declared_length};
 use crate::json::Project;
 use crate::problem::Problem;
 use crate::read::WRITE_PATIENCE;
@@ -57,8 +57,7 @@ pub(crate) async fn post(
 ) -> Result<Response, Problem> {
     check_type(&headers)?;
     let limit = app.api.import_limit;
-    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > limit) {
+    if declared_length(&headers).is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
     app.check_room(&caller, ProjectId(Uuid::nil()), Asks::Project).await?;
