@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::asset::Asset;
 use domain::ids::ProjectId;
 use domain::job::{Failure, Kind};
-use domain::project::{Command, ForkProject, Parameters, ProjectPatch, ShotPatch};
+use domain::project::{Command, EarlierTake, ForkProject, Parameters, ProjectPatch, ShotPatch};
 use domain::settings::Settings;
 use engine::EngineError;
 use engine::projector::Projector;
@@ -51,8 +52,32 @@ async fn a_lively_log(world: &World) {
     world.execute(plain, Command::RenderFilm { parameters: Parameters::default() }).await;
     let trashed = a_film_of(store, 2, Settings::default()).await;
     world.execute(trashed, Command::DeleteProject).await;
+    world.execute(trashed, Command::PurgeProject { early: true }).await;
     world.execute(edited, Command::RetryTask { task: open }).await;
     fork_and_restore(world, edited).await;
+    give_up(world, plain).await;
+    world.execute(plain, Command::DeleteProject).await;
+    world.execute(plain, Command::PurgeProject { early: true }).await;
+    give_up(world, edited).await;
+}
+
+/// Gives up what no shot of a project uses, and lets a shot use it again.
+async fn give_up(world: &World, project: ProjectId) {
+    let shot = world.state(project).await.shots[0].clone();
+    let (image, id) = (shot.image.expect("a picture"), shot.id);
+    let upload = Asset { bytes: 7, ..image.asset.clone() };
+    world.execute(project, Command::UploadTake { shot: id, kind: Kind::Image, asset: upload }).await;
+    let upload = world.state(project).await.shots[0].image.as_ref().unwrap().id;
+    world.execute(project, Command::ExpireTakes { takes: vec![image.id, upload] }).await;
+    let take = EarlierTake {
+        id: image.id,
+        kind: Kind::Image,
+        asset: image.asset,
+        parameters: image.parameters,
+        made_with: image.made_with,
+    };
+    world.execute(project, Command::SelectTake { shot: id, take: Box::new(take) }).await;
+    world.execute(project, Command::ExpireTakes { takes: vec![image.id, upload] }).await;
 }
 
 /// A project as it was before its storyboard, again with shots, and a fork of it.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use domain::asset::AssetKey;
 use domain::ids::ProjectId;
 use domain::job::Kind;
-use domain::project::{Command, Event, ForeignHistory, Project, ProjectRenamed};
+use domain::project::{Command, Event, ForeignHistory, Project, ProjectAssigned, ProjectRenamed};
 use domain::settings::Settings;
 use futures::future::join;
 use infra::media::MediaFolder;
@@ -205,6 +205,7 @@ async fn a_hostile_or_broken_archive_is_refused_and_changes_nothing() {
         ),
         ("another format", with(&archive, "project.json", |text| text.replace("project/1", "project/2"))),
         ("many names", many_names()),
+        ("a name that no index takes", with_an_endless_owner()),
     ];
     let fresh = World::with_engine().await;
     for (what, archive) in hostile {
@@ -224,6 +225,14 @@ fn with_bytes(archive: &[u8], name: &str, content: &[u8]) -> Vec<u8> {
     let mut files = unzip(archive);
     files.iter_mut().find(|(known, _)| known == name).unwrap().1 = content.to_vec();
     zip(&files)
+}
+
+/// Its hashes agree, and the read tables cannot hold it.
+fn with_an_endless_owner() -> Vec<u8> {
+    let project = ProjectId(Uuid::now_v7());
+    let mut said = Project::default().decide(&envelope(creation(project, 1, Settings::default()))).unwrap();
+    said.push(ProjectAssigned { owner: "字".repeat(2_000) }.into());
+    archive_of(project, &chained(&said))
 }
 
 /// A hundred thousand files of nothing.
@@ -267,6 +276,11 @@ fn a_long_history(project: ProjectId, events: usize) -> Vec<StoredEvent> {
     let renamed =
         |number| Event::from(ProjectRenamed { title: format!("Title {number}"), description: String::new() });
     said.extend((said.len()..events).map(renamed));
+    chained(&said)
+}
+
+/// Events as they are stored, with hashes that agree.
+fn chained(said: &[Event]) -> Vec<StoredEvent> {
     let mut head = [0; 32];
     let mut store = |(number, event): (usize, &Event)| {
         let (version, payload) = (number as u64 + 1, serde_json::to_string(event).unwrap());

@@ -64,7 +64,8 @@ impl Folded {
     async fn until(pool: &PgPool, project: ProjectId, version: u64) -> Result<Self, PostgresError> {
         let mut folded: Self = milestones::before(pool, project, version).await?.unwrap_or_default();
         let mut read = folded.state.version;
-        let mut bytes = 0;
+        // Since the newest milestone, in bytes, and how large the last one would have been.
+        let (mut bytes, mut size) = (0, 0);
         while read < version {
             let limit = PAGE.min(version - read);
             let page = read_stream(pool, project, read, limit.cast_signed()).await?;
@@ -74,29 +75,24 @@ impl Folded {
                 bytes += recorded.stored.get().len() + recorded.metadata.get().len();
                 folded.take_in(recorded);
             }
-            if page.len() as u64 == PAGE && folded.leave_milestone(pool, project, bytes).await? {
-                bytes = 0;
+            let is_whole = folded.state.version == read && read.is_multiple_of(PAGE);
+            if is_whole && bytes >= size {
+                let milestone = folded.as_milestone()?;
+                size = milestone.len();
+                // So all of a project's take no more room than its history.
+                if size <= bytes {
+                    milestones::leave(pool, project, read, &milestone).await;
+                    bytes = 0;
+                }
             }
         }
         Ok(folded)
     }
 
-    /// Leaves a milestone if it is no larger than the events since the last one, so that all of a project's take no
-    /// more room than its history; answers whether it did.
-    async fn leave_milestone(
-        &mut self,
-        pool: &PgPool,
-        project: ProjectId,
-        bytes: usize,
-    ) -> Result<bool, PostgresError> {
+    fn as_milestone(&mut self) -> Result<String, PostgresError> {
         // A shot that comes back is touched by that.
         self.touched.retain(|shot, _| self.state.shot(*shot).is_some());
-        let folded = to_json(self)?;
-        let is_small = folded.len() <= bytes;
-        if is_small {
-            milestones::leave(pool, project, self.state.version, &folded).await;
-        }
-        Ok(is_small)
+        to_json(self)
     }
 
     fn take_in(&mut self, recorded: &Recorded) {
