@@ -25,7 +25,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::harness::World;
+use crate::harness::{World, assert_documented};
 
 pub(crate) const SECRET: &str = "a secret of thirty-two bytes or more";
 
@@ -92,6 +92,7 @@ impl Server {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, 10_000_000).await.unwrap();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        assert_documented(method, path, parts.status, &body);
         Answer { status: parts.status, headers: parts.headers, body }
     }
 

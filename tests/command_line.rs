@@ -37,6 +37,7 @@ async fn help_and_version_are_given() {
     let folder = folder();
     let help = run(folder.path(), &["--help"]).await;
     assert_eq!(help.code, Some(0));
+    assert!(help.out.starts_with("Turns a written story into a narrated film"), "{}", help.out);
     for command in [
         "film", "up", "doctor", "bench", "migrate", "bus", "keys", "api", "engine", "worker", "projects",
         "shots", "tasks", "history", "watch", "render",
@@ -72,6 +73,14 @@ async fn unknown_and_impossible_options_are_refused() {
         (&["film", "story.txt", "--quality", "best"], "best"),
         (&["film", "story.txt", "--aspect", "3:1"], "3:1"),
         (&["up", "--bind", "everywhere"], "everywhere"),
+        (&["up", "--log", "=!!"], "--log"),
+        (&["projects", "show", "1"], "named by its id"),
+        (&["projects", "list", "--status", "done"], "done"),
+        (
+            &["shots", "edit", "01900000-0000-7000-8000-000000000000", "1", "--mood", "sad"],
+            "calm, tense, bright",
+        ),
+        (&["history", "01900000-0000-7000-8000-000000000000", "--describe", "fr"], "fr"),
         (&["worker", "sculpture"], "sculpture"),
         (&["worker", "image=0"], "image=0"),
         (&["bus", "apply"], "required"),
@@ -153,6 +162,41 @@ async fn a_place_where_no_film_can_go_is_refused_before_anything_is_begun() {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_be_written_is_a_failure() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut doctor = program();
+    let doctor = doctor.args(["doctor", "--json"]).stdout(full).stderr(Stdio::piped()).stdin(Stdio::null());
+    let said = doctor.spawn().unwrap().wait_with_output();
+    let said = tokio::time::timeout(LONG, said).await.unwrap().unwrap();
+    let words = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(1), "{words}");
+    assert!(words.contains("the answer cannot be written"), "{words}");
+}
+
+#[tokio::test]
+async fn settings_that_need_each_other_are_looked_for_in_all_places_and_none_is_left_alone() {
+    let folder = folder();
+    let with = async |file: &str, words: &[&str]| {
+        fs::write(folder.path().join("storytovideo.toml"), file).unwrap();
+        run(folder.path(), words).await
+    };
+    let up = ["up", "--bind", "127.0.0.1:0"];
+    let together = ["tls_cert", "tls_key", "together"];
+    assert_refused_in_a_line(&with("tls_cert = \"chain.pem\"", &up).await, &together);
+    assert_refused_in_a_line(&with("tls_key = \"key.pem\"", &up).await, &together);
+    assert_refused_in_a_line(
+        &with("redirect_bind = \"127.0.0.1:0\"", &up).await,
+        &["redirect_bind", "tls_cert"],
+    );
+    let elsewhere = ["up", "--bind", "127.0.0.1:0", "--tls-cert", "chain.pem"];
+    assert_refused_in_a_line(&with("tls_key = \"key.pem\"", &elsewhere).await, &["chain.pem: "]);
+    let worker = ["worker", "--nats-url", "nats://127.0.0.1:1", "--sleeping-ms", "1"];
+    let alone = with("[external]\nurl = \"https://node.example\"", &worker).await;
+    assert_refused_in_a_line(&alone, &["external.url", "external.callback_url"]);
+    assert!(!folder.path().join(".storytovideo").exists(), "nothing was begun");
+}
+
+#[tokio::test]
 async fn roles_say_which_server_they_miss() {
     let folder = folder();
     for words in [&["engine"][..], &["worker"], &["api", "--bind", "127.0.0.1:0"], &["migrate"]] {
@@ -162,6 +206,12 @@ async fn roles_say_which_server_they_miss() {
     }
     let said = run(folder.path(), &["migrate", "--database-url", "nonsense"]).await;
     assert_eq!((said.code, said.err.lines().count()), (Some(64), 1), "{said:?}");
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said =
+        run(folder.path(), &["migrate", "--database-url", &format!("postgres://u:hidden@{nobody}/d")]).await;
+    assert_eq!((said.code, said.err.lines().count()), (Some(1), 1), "{said:?}");
+    assert!(said.err.contains("could not connect") && said.err.contains("refused"), "{said:?}");
+    assert!(!said.err.contains("hidden"), "{said:?}");
 }
 
 #[tokio::test]

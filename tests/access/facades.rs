@@ -33,7 +33,7 @@ async fn whoever_is_refused_before_a_route_is_told_in_the_words_of_its_facade() 
         );
         assert_eq!(nobody.headers["www-authenticate"], "Bearer", "{path}");
     }
-    let viewer = token("ada", "viewer");
+    let viewer = token("vic", "viewer");
     let posts = ["/v1/api/projects", "/v1/generate", "/api/projects/create", "/api/story/create"];
     for (path, (_, members)) in posts.into_iter().zip(SPOKEN) {
         let refused = server.ask("POST", path, Some(&viewer), Some(json!({}))).await;

@@ -178,9 +178,16 @@ async fn the_program_makes_lists_and_revokes_keys() {
     let listed = keys(&["list"]).await;
     let secret = key.rsplit('_').next().unwrap();
     assert!(listed.contains(id) && listed.contains("for a look") && !listed.contains(secret), "{listed}");
-    keys(&["revoke", id]).await;
+    let revoked: serde_json::Value = serde_json::from_str(&keys(&["revoke", id]).await).unwrap();
+    assert_eq!(revoked, json!({ "id": id, "revoked": true }));
     let listed: serde_json::Value = serde_json::from_str(&keys(&["list"]).await).unwrap();
-    assert!(listed[0]["revokedAt"].is_string(), "{listed}");
+    assert!(listed["revokedAt"].as_str().is_some_and(|at| at.len() == 24), "{listed}");
+    let table = run(folder.path(), &["keys", "--database-url", &url, "list"]).await.out;
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(
+        lines[0].starts_with("ID ") && lines[1].starts_with(id) && lines[1].contains("revoked"),
+        "{table}"
+    );
     until("the key opens nothing", LONG, async || {
         match server.ask("GET", "/v1/session", Some(key), None).await.status {
             StatusCode::UNAUTHORIZED => Ok(()),

@@ -26,9 +26,30 @@ async fn whoever_asks_too_much_is_told_when_to_come_back_and_others_are_not_dist
     );
     let wait: u32 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait));
+    let told = |name: &str| refused.headers[name].to_str().unwrap();
+    assert_eq!((told("ratelimit-limit"), told("ratelimit-remaining")), ("5", "0"));
     assert_eq!(server.ask("GET", "/v1/projects", Some(&bob), None).await.status, StatusCode::OK);
     let create = server.ask("POST", "/v1/projects", Some(&ada), Some(json!({ "story": "One." }))).await;
     assert_eq!(create.status, StatusCode::CREATED, "writing is counted by itself");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn an_error_tells_what_is_left_like_any_other_answer() {
+    let server = Server::new().await;
+    let (viewer, editor) = (token("vic", "viewer"), token("ada", "editor"));
+    for (method, path, who, status) in [
+        ("GET", "/v1/projects?limit=0", &editor, 422),
+        ("GET", "/v1/projects/01900000-0000-7000-8000-000000000000", &editor, 404),
+        ("GET", "/nowhere", &editor, 404),
+        ("DELETE", "/v1/projects", &editor, 405),
+        ("GET", "/v1/api/projects/nothing", &editor, 404),
+        ("GET", "/v1/queues", &viewer, 403),
+    ] {
+        let answer = server.ask(method, path, Some(who), None).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+        assert!(answer.headers.contains_key("ratelimit-remaining"), "{path}: {:?}", answer.headers);
+    }
     server.end().await;
 }
 

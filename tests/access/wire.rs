@@ -97,6 +97,7 @@ async fn over_tls_browsers_are_told_to_come_back_by_tls_and_plain_http_leads_the
         assert!(led.starts_with("HTTP/1.1 308") && led.contains(&format!("{home}/v1/projects?a=b")), "{led}");
         let astray = raw(plain, b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").await;
         assert!(astray.starts_with("HTTP/1.1 421") && !astray.contains("location"), "{astray}");
+        assert!(astray.contains("host_not_allowed") && astray.contains("x-request-id: "), "{astray}");
     })
     .await;
     world.end().await;

@@ -11,7 +11,7 @@ use standalone::stack::Shared;
 use std::net::SocketAddr;
 use tower::ServiceExt;
 
-use super::{LONG, World};
+use super::{LONG, World, assert_documented};
 
 /// What a request came to.
 pub(crate) struct Answer {
@@ -78,6 +78,7 @@ impl Http {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, 10_000_000).await.unwrap();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        assert_documented(method, path, parts.status, &body);
         let etag = parts.headers.get("etag").map(|etag| etag.to_str().unwrap().to_owned());
         Answer { status: parts.status, etag, body }
     }

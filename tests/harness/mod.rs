@@ -2,6 +2,7 @@
 
 mod audit;
 mod descriptors;
+mod documented;
 mod http;
 mod process;
 mod receiver;
@@ -16,6 +17,7 @@ mod world;
 
 pub(crate) use audit::{audit, finished_tasks};
 pub(crate) use descriptors::room_for;
+pub(crate) use documented::assert_documented;
 pub(crate) use http::{Answer, Http, Listener, Served, answer_of, ask, get};
 pub(crate) use process::{Note, Role, Said, notes, program, run};
 pub(crate) use receiver::{Receiver, Told, status};

@@ -108,6 +108,14 @@ impl Access {
         self.public.clone().unwrap_or_else(|| format!("{scheme}://{authority}"))
     }
 
+    /// Where whoever asked for this name finds us by TLS: where we are reached, if that is configured, else on this
+    /// port.
+    pub(crate) fn home_by_tls(&self, asked: &Authority, port: u16) -> String {
+        let configured = self.public.clone().filter(|public| public.starts_with("https:"));
+        let port = if port == 443 { String::new() } else { format!(":{port}") };
+        configured.unwrap_or_else(|| format!("https://{}{port}", asked.host()))
+    }
+
     /// The authority (`name[:port]`) that the request was sent to, if the request may be answered.
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<Authority, Problem> {
         let authority = requested_authority(uri, headers)?;
@@ -263,6 +271,16 @@ mod tests {
         let speaks = |peer: &str| access.speaks_for_many(peer.parse().unwrap());
         assert!(speaks("127.0.0.1") && speaks("::1") && speaks("10.1.2.3") && speaks("::ffff:10.1.2.3"));
         assert!(!speaks("192.0.2.1") && !speaks("2001:db8::1"));
+    }
+
+    #[test]
+    fn plain_requests_are_led_to_where_we_are_reached() {
+        let asked = Authority::from_static("films.example:8080");
+        assert_eq!(Access::default().home_by_tls(&asked, 8443), "https://films.example:8443");
+        assert_eq!(Access::default().home_by_tls(&asked, 443), "https://films.example");
+        let behind = |url| Access::default().reached_at(url).unwrap().home_by_tls(&asked, 8443);
+        assert_eq!(behind("https://cdn.example"), "https://cdn.example");
+        assert_eq!(behind("http://films.example"), "https://films.example:8443", "that is not TLS");
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(crate) fn share_of(
 pub(crate) struct Enough;
 
 /// Whoever has one address of a network of 64 bits can have all of them (RFC 4291, 2.5.4).
-fn household(peer: IpAddr) -> IpAddr {
+pub(crate) fn household(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
             let network = address.to_bits() & !u128::from(u64::MAX);

@@ -43,14 +43,16 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, mut request: Request, nex
     let facade = Facade::at(request.uri().path());
     let client = app.api.access.client(request.extensions(), request.headers());
     let crossing = cors::Crossing::of(&app.api.access, &request);
-    let answered = match crossing.preflight(&request) {
-        _ if are_too_large(request.headers()) => too_large().into_response(),
-        Some(allowed) => allowed,
+    let (answered, verdict) = match crossing.preflight(&request) {
+        _ if are_too_large(request.headers()) => (too_large().into_response(), None),
+        Some(allowed) => (allowed, None),
         None => enter(&app, request, next, client).await,
     };
     let mut response = in_its_form(answered, facade, &id);
-    add_headers(response.headers_mut(), &id);
-    headers::secure(response.headers_mut(), client);
+    if let Some(verdict) = verdict {
+        auth::guard::tell_rates(verdict, response.headers_mut());
+    }
+    add_headers(response.headers_mut(), &id, client);
     crossing.tell(response.headers_mut());
     let status = response.status().as_u16();
     app.metrics.request(method, &route, status);
@@ -76,28 +78,26 @@ fn too_large() -> Problem {
     Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail)
 }
 
-/// Answers whom the guard lets in, and tells the audit of all others.
-async fn enter(app: &App, mut request: Request, next: Next, client: Client) -> Response {
+/// Answers whom the guard lets in, and tells the audit of all others. How much is left for the caller comes along,
+/// whatever the answer, if it is known who that is.
+async fn enter(app: &App, mut request: Request, next: Next, client: Client) -> (Response, Option<Verdict>) {
     let admitted = auth::admit(app, &mut request, client).await;
     let asked = audit::Asked::of(&request, client);
+    let verdict = request.extensions().get::<Verdict>().copied();
     let response = match admitted {
-        Ok(verdict) => let_in(request, next, client, verdict).await,
+        Ok(()) => let_in(request, next, client).await,
         Err(problem) => problem.into_response(),
     };
     asked.came_to(app, &response);
-    response
+    (response, verdict)
 }
 
-async fn let_in(mut request: Request, next: Next, client: Client, verdict: Option<Verdict>) -> Response {
+async fn let_in(mut request: Request, next: Next, client: Client) -> Response {
     request.extensions_mut().insert(client);
     let route = request.extensions().get::<MatchedPath>();
     let is_long = route.is_some_and(|path| LONG.contains(&path.as_str()));
     let patience = if is_long { LONG_PATIENCE } else { PATIENCE };
-    let mut response = answer(request, next, patience).await;
-    if let Some(verdict) = verdict {
-        auth::guard::tell_rates(&verdict, response.headers_mut());
-    }
-    response
+    answer(request, next, patience).await
 }
 
 async fn answer(request: Request, next: Next, patience: Duration) -> Response {
@@ -126,11 +126,20 @@ fn in_its_form(mut response: Response, facade: Option<Facade>, id: &RequestId) -
     }
 }
 
-fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
+/// A layer for what is not ours to guard: it only gives answers their form, their ids and their headers.
+pub(crate) async fn in_form(request: Request, next: Next) -> Response {
+    let id = RequestId::of(request.headers());
+    let mut response = in_its_form(next.run(request).await, None, &id);
+    add_headers(response.headers_mut(), &id, Client { address: None, secure: false });
+    response
+}
+
+fn add_headers(headers: &mut HeaderMap, id: &RequestId, client: Client) {
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         headers.insert(X_REQUEST_ID, id);
     }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers::secure(headers, client);
 }
 
 /// Methods that people make up count as one.

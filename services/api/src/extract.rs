@@ -12,15 +12,16 @@ use domain::asset::AssetKey;
 use futures::StreamExt;
 use infra::runtime::Clock;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::auth::Signing;
+use crate::complaint::in_plain_words;
 use crate::cursor::{self, Place};
 use crate::openapi;
-use crate::problem::Problem;
+use crate::problem::{FieldError, Problem};
 
 /// Largest body of a request, in bytes.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -52,10 +53,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        let refused =
-            |rejection: QueryRejection| Problem::bad_request("invalid_query", rejection.body_text());
-        query.map(|axum::extract::Query(value)| Self(value)).map_err(refused)
+        query.map(|axum::extract::Query(value)| Self(value)).map_err(|refused| query_problem(&refused))
     }
+}
+
+/// The framework says `…: limit: invalid digit found in string`, or `…: duplicate field `limit``.
+fn query_problem(refused: &QueryRejection) -> Problem {
+    let text = refused.body_text();
+    let said = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+    let (path, said) = said.split_once(": ").filter(|(path, _)| !path.contains(' ')).unwrap_or((".", said));
+    let (field, message) = (field_named(path, said), in_plain_words(said));
+    let problem = Problem::bad_request("invalid_query", format!("{field}: {message}"));
+    problem.with_errors(vec![FieldError { field, message }])
 }
 
 /// Which page of a list is asked for, where the list is in the order of time.
@@ -250,6 +259,10 @@ fn says_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // The library takes a list for an object, field by field in their order.
+    if body.trim_ascii_start().starts_with(b"[") && serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+        return Err(Problem::invalid("", "the body must be an object, not a list"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -272,7 +285,10 @@ fn json_problem(path: &str, error: &serde_json::Error) -> Problem {
     let words = error.to_string();
     let said = words.rsplit_once(" at line ").map_or(words.as_str(), |(said, _)| said);
     match error.classify() {
-        Category::Data => Problem::invalid(field_named(path, said), said),
+        Category::Data => match (field_named(path, said), in_plain_words(said)) {
+            (field, words) if field.is_empty() => Problem::invalid(field, format!("the body {words}")),
+            (field, words) => Problem::invalid(field, words),
+        },
         Category::Syntax | Category::Eof | Category::Io => {
             Problem::bad_request("malformed_json", format!("the body is not JSON: {words}"))
         }
@@ -341,8 +357,32 @@ mod tests {
         assert_eq!(refusal(r#"{"story":"a","story":"b"}"#).await, (422, "story".to_owned()));
         assert_eq!(refusal("{}").await, (422, "story".to_owned()));
         assert_eq!(refusal("").await, (422, "story".to_owned()));
-        assert_eq!(refusal("[]").await.0, 422);
         assert_eq!(refusal("null").await, (422, String::new()));
+    }
+
+    #[tokio::test]
+    async fn a_list_is_not_taken_for_an_object() {
+        for list in ["[]", " [\"a\", 3, null]"] {
+            assert_eq!(refusal(list).await, (422, String::new()), "{list}");
+        }
+        assert_eq!(refusal("[").await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_parameter_of_the_query_is_named() {
+        let refusal = async |query: &str| {
+            let request = Request::get(format!("/?{query}")).body(Body::empty()).unwrap();
+            let (mut parts, _) = request.into_parts();
+            let problem = Query::<PageParameters>::from_request_parts(&mut parts, &()).await.unwrap_err();
+            assert_eq!(problem.status.as_u16(), 400);
+            (problem.errors[0].field.clone(), problem.detail)
+        };
+        assert_eq!(
+            refusal("limit=x").await,
+            ("limit".to_owned(), "limit: must be a whole number".to_owned())
+        );
+        let twice = refusal("limit=1&limit=2").await;
+        assert_eq!(twice, ("limit".to_owned(), "limit: is given more than once".to_owned()));
     }
 
     #[tokio::test]

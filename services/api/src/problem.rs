@@ -257,7 +257,7 @@ impl IntoResponse for Problem {
 }
 
 /// An error with all its causes, for the log.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

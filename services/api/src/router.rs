@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Redirect;
 use axum::routing::get;
 use infra::runtime::CancellationToken;
@@ -96,15 +96,15 @@ pub(crate) fn operators(app: Arc<App>) -> Router {
     guarded(Router::new().route("/metrics", get(queries::health::metrics)), app)
 }
 
-/// Leads every plain request to the same address by TLS on this port, if it asked for a name of ours.
+/// Leads every plain request to the same address by TLS, which is spoken on this port, if it asked for a name of ours.
 pub(crate) fn redirect(app: Arc<App>, port: u16) -> Router {
     let lead = move |request: Request| async move {
-        let to = app.api.access.check(request.uri(), request.headers())?;
+        let access = &app.api.access;
+        let asked = access.check(request.uri(), request.headers())?;
         let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-        let port = if port == 443 { String::new() } else { format!(":{port}") };
-        Ok::<_, Problem>(Redirect::permanent(&format!("https://{}{port}{target}", to.host())))
+        Ok::<_, Problem>(Redirect::permanent(&format!("{}{target}", access.home_by_tls(&asked, port))))
     };
-    Router::new().fallback(lead)
+    Router::new().fallback(lead).layer(from_fn(edge::in_form))
 }
 
 fn guarded(routes: Router<Arc<App>>, app: Arc<App>) -> Router {

@@ -15,6 +15,7 @@ use crate::exit::Failed;
 
 /// How the API is reached.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "HTTP")]
 pub(crate) struct ReachArgs {
     /// Where callers reach us, like `https://films.example`; as they asked when not given.
     #[arg(long, env = "STORYTOVIDEO_PUBLIC_URL", value_name = "URL")]
@@ -23,21 +24,31 @@ pub(crate) struct ReachArgs {
     #[arg(long, env = "STORYTOVIDEO_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORK")]
     trusted_proxies: Vec<IpNet>,
     /// Certificate chain, PEM; with it the API speaks HTTPS.
-    #[arg(long, env = "STORYTOVIDEO_TLS_CERT", requires = "tls_key", value_name = "FILE")]
+    #[arg(long, env = "STORYTOVIDEO_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
     /// Its private key, PEM.
-    #[arg(long, env = "STORYTOVIDEO_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
+    #[arg(long, env = "STORYTOVIDEO_TLS_KEY", value_name = "FILE")]
     tls_key: Option<PathBuf>,
     /// Where plain HTTP is answered with the HTTPS address.
-    #[arg(long, env = "STORYTOVIDEO_REDIRECT_BIND", requires = "tls_cert", value_name = "ADDR:PORT")]
+    #[arg(long, env = "STORYTOVIDEO_REDIRECT_BIND", value_name = "ADDR:PORT")]
     pub(crate) redirect_bind: Option<SocketAddr>,
 }
 
 impl ReachArgs {
-    /// The certificate, if there is one.
+    /// The certificate, if there is one. What needs what is looked at here, as each may come from another place: a
+    /// flag, a variable or the file.
     pub(crate) fn tls(&self) -> Result<Option<Tls>, Failed> {
-        let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
-        Tls::read(cert, key).map(Some).map_err(|error| Failed::Usage(error.to_string()))
+        let lacks = |words: &str| Err(Failed::Usage(words.to_owned()));
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => {
+                Tls::read(cert, key).map(Some).map_err(|error| Failed::Usage(error.to_string()))
+            }
+            (None, None) if self.redirect_bind.is_some() => {
+                lacks("redirect_bind leads to HTTPS, so tls_cert and tls_key must be set too")
+            }
+            (None, None) => Ok(None),
+            _ => lacks("tls_cert and tls_key belong together: set both, or neither"),
+        }
     }
 
     /// `https` with a certificate.
@@ -48,6 +59,7 @@ impl ReachArgs {
 
 /// Who may do what. Secrets are not here: they have no flags.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Who may do what, and how much")]
 pub(crate) struct AccessArgs {
     /// Where the keys are that verify tokens signed by RS256 or ES256.
     #[arg(long, env = "STORYTOVIDEO_AUTH_JWKS_URL", value_name = "URL")]
@@ -89,6 +101,7 @@ pub(crate) struct AccessArgs {
 
 /// How much there may be.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Who may do what, and how much")]
 pub(crate) struct RoomArgs {
     /// MiB that stay free where media are kept: below that, new work is refused.
     #[arg(long, env = "STORYTOVIDEO_LIMITS_MIN_FREE_MIB", default_value_t = 512, value_name = "MIB")]

@@ -14,6 +14,7 @@ use domain::settings::{Aspect, Quality};
 use engine::Retention;
 use infra::outbound::IpNet;
 use infra::postgres::projection::TABLES;
+use infra::runtime::LogFilter;
 
 use crate::access::{AccessArgs, ReachArgs, RoomArgs};
 use crate::config::Config;
@@ -25,7 +26,7 @@ use crate::{audit, bench, client, doctor, film, keys, replay, roles, up};
 
 /// Turns a written story into a narrated film, and keeps every step of how it got there.
 #[derive(Debug, Parser)]
-#[command(name = "storytovideo", version, about, max_term_width = 100)]
+#[command(name = "storytovideo", version, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -35,13 +36,14 @@ pub(crate) struct Cli {
 
 /// What every command understands.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
 pub(crate) struct Globals {
     /// A file with settings (docs/configuration.md); ./storytovideo.toml is read when none is named.
     #[arg(long, env = "STORYTOVIDEO_CONFIG", global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What is logged, for example `info,sqlx=warn`.
-    #[arg(long, env = "STORYTOVIDEO_LOG", global = true, value_name = "FILTER")]
-    pub(crate) log: Option<String>,
+    /// What is logged.
+    #[arg(long, env = "STORYTOVIDEO_LOG", global = true, default_value_t, value_name = "FILTER")]
+    pub(crate) log: LogFilter,
     /// Where tools that were fetched are kept. [default: ~/.cache/storytovideo]
     #[arg(long, env = "STORYTOVIDEO_CACHE_DIR", global = true, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
@@ -56,6 +58,7 @@ impl Globals {
 
 /// Servers that run already, for commands that would start their own.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Other servers")]
 pub(crate) struct Running {
     /// PostgreSQL; one of our own is started when not given.
     #[arg(long, env = "STORYTOVIDEO_DATABASE_URL", hide_env_values = true)]
@@ -74,6 +77,7 @@ pub(crate) struct Running {
 
 /// Where messages to webhooks may go.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Webhooks")]
 pub(crate) struct Webhooks {
     /// Networks inside that webhooks may lead to, such as 10.0.0.0/8; public addresses always may.
     #[arg(long, env = "STORYTOVIDEO_WEBHOOKS_ALLOWED_NETWORKS", value_delimiter = ',', value_name = "CIDR")]
@@ -82,6 +86,7 @@ pub(crate) struct Webhooks {
 
 /// What is kept for how long.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Retention")]
 pub(crate) struct RetentionArgs {
     /// Takes that no shot uses lose their media when their shot has not changed for so many days; never when not given.
     #[arg(long, env = "STORYTOVIDEO_RETENTION_UNCHOSEN_TAKES_DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500), value_name = "DAYS")]
@@ -262,6 +267,7 @@ pub(crate) struct Servers {
 
 /// Where the API listens, and who may ask.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "HTTP")]
 pub(crate) struct Http {
     /// Where to listen.
     #[arg(long, env = "STORYTOVIDEO_BIND", default_value = "127.0.0.1:8080", value_name = "ADDR:PORT")]
@@ -446,11 +452,15 @@ async fn examine(json: bool, places: &Places) -> Result<ExitCode, Failed> {
 const AFTER_SIGPIPE: i32 = 141;
 
 /// A line of the answer. Where nobody reads any further, as before `| head`, the program ends as others do
-/// that `SIGPIPE` kills; children end with it.
+/// that `SIGPIPE` kills; children end with it. Nor does it go on as if it had answered where it cannot.
 pub(crate) fn say(line: &str) {
-    let told = writeln!(std::io::stdout().lock(), "{line}");
-    if told.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
-        std::process::exit(AFTER_SIGPIPE);
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(AFTER_SIGPIPE),
+        Err(error) => {
+            say_to_stderr(&format!("storytovideo: the answer cannot be written: {error}"));
+            std::process::exit(1);
+        }
     }
 }
 

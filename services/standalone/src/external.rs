@@ -17,15 +17,10 @@ const SECRET: &str = "webhooks.inbound_secret";
 
 /// A node that makes what the built-in providers would.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "External node")]
 pub(crate) struct ExternalArgs {
     /// Where an external node is told what to make (docs/external.md); nothing is made elsewhere when not given.
-    #[arg(
-        long,
-        env = "STORYTOVIDEO_EXTERNAL_URL",
-        requires = "external_callback_url",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
+    #[arg(long, env = "STORYTOVIDEO_EXTERNAL_URL", hide_env_values = true, value_name = "URL")]
     external_url: Option<String>,
     /// Where it reports to: this system's /api/webhook/task_complete, as the node reaches it.
     #[arg(long, env = "STORYTOVIDEO_EXTERNAL_CALLBACK_URL", value_name = "URL")]
@@ -54,10 +49,12 @@ pub(crate) struct External {
 impl ExternalArgs {
     /// With the secret that node and server share: orders are signed with it, as reports are.
     pub(crate) fn read(&self, config: &Config) -> Result<External, Failed> {
-        let Some((url, callback_url)) = self.external_url.clone().zip(self.external_callback_url.clone())
-        else {
+        let Some(url) = self.external_url.clone() else {
             return Ok(External { node: None, slots: self.external_slots });
         };
+        let nowhere =
+            || Failed::Usage("external.url: set external.callback_url too; it reports there".into());
+        let callback_url = self.external_callback_url.clone().ok_or_else(nowhere)?;
         let webhook_secret = config.secret(SECRET).map_err(|error| Failed::Usage(error.to_string()))?;
         let shared = AuthConfig { webhook_secret, ..AuthConfig::default() };
         shared.check().map_err(|error| Failed::Usage(error.to_string()))?;

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use api::{NewKey, Role, is_sane_subject};
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use infra::postgres::access::{self, ApiKeyRow};
 use infra::postgres::{self, PgPool};
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::cli::{Globals, say, say_to_stderr};
+use crate::client::table;
 use crate::exit::Failed;
 use crate::stack::{Servers, Surroundings};
 use crate::supervise;
@@ -36,7 +38,7 @@ pub(crate) struct KeysArgs {
     /// The database, where it is not the data folder's own.
     #[arg(long, env = "STORYTOVIDEO_DATABASE_URL", hide_env_values = true, global = true)]
     database_url: Option<String>,
-    /// Answer with JSON.
+    /// Answer with JSON: one object, or one a line.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -96,7 +98,7 @@ async fn on(url: &str, command: KeysCommand, json: bool) -> Result<(), Failed> {
     let done = match command {
         KeysCommand::Create { owner, role, label } => create(&pool, &owner, role, &label, json).await,
         KeysCommand::List => list(&pool, json).await,
-        KeysCommand::Revoke { key } => revoke(&pool, &key).await,
+        KeysCommand::Revoke { key } => revoke(&pool, &key, json).await,
     };
     pool.close().await;
     done
@@ -139,31 +141,47 @@ async fn create(pool: &PgPool, owner: &str, role: Role, label: &str, json: bool)
 async fn list(pool: &PgPool, json: bool) -> Result<(), Failed> {
     let keys = access::keys(pool).await.map_err(Failed::because)?;
     if json {
-        say(&Value::from_iter(keys.iter().map(told)).to_string());
+        keys.iter().for_each(|key| say(&told(key).to_string()));
         return Ok(());
     }
-    for key in keys {
-        let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
-        let day = key.created_at.format("%Y-%m-%d");
-        say(&format!("{}  {state:<7}  {:<6}  {day}  {}  {}", key.id, key.role, key.subject, key.label));
+    if keys.is_empty() {
+        say("Nothing there.");
+        return Ok(());
     }
+    let row = |key: &ApiKeyRow| {
+        let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
+        let day = key.created_at.format("%Y-%m-%d").to_string();
+        let words = [state, &key.role, &day, &key.subject, &key.label].map(str::to_owned);
+        [vec![key.id.to_string()], words.to_vec()].concat()
+    };
+    let rows: Vec<Vec<String>> = keys.iter().map(row).collect();
+    say(&table(&["ID", "STATE", "ROLE", "CREATED", "OWNER", "LABEL"], &rows));
     Ok(())
 }
 
 fn told(key: &ApiKeyRow) -> Value {
     json!({
         "id": key.id, "label": key.label, "owner": key.subject, "role": key.role,
-        "createdAt": key.created_at, "revokedAt": key.revoked_at,
+        "createdAt": millis(key.created_at), "revokedAt": key.revoked_at.map(millis),
     })
 }
 
-async fn revoke(pool: &PgPool, key: &str) -> Result<(), Failed> {
-    let id = id_of(key)?;
-    let known = access::revoke_key(pool, id, Clock::System.now()).await.map_err(Failed::because)?;
+/// A time as the API writes it.
+fn millis(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+async fn revoke(pool: &PgPool, key: &str, json: bool) -> Result<(), Failed> {
+    let (id, now) = (id_of(key)?, Clock::System.now());
+    let known = access::revoke_key(pool, id, now).await.map_err(Failed::because)?;
     if !known {
         return Err(Failed::Usage(format!("there is no key {id}; `storytovideo keys list` shows them")));
     }
-    say(&format!("{id} opens nothing any more."));
+    if json {
+        say(&json!({ "id": id, "revoked": true }).to_string());
+    } else {
+        say(&format!("{id} opens nothing any more."));
+    }
     Ok(())
 }
 

@@ -61,7 +61,7 @@ fn nats_url(servers: &Servers) -> Result<&str, Failed> {
 }
 
 async fn connect(servers: &Servers, name: &str, globals: &Globals) -> Result<Shared, Failed> {
-    init_logging(&LogTo::Stderr, globals.log.as_deref()).map_err(Failed::because)?;
+    init_logging(&LogTo::Stderr, &globals.log).map_err(Failed::because)?;
     let shared = Shared::connect(database_url(servers)?, nats_url(servers)?, &servers.media, name).await?;
     let shared = shared.allowing(&servers.webhooks.webhooks_allowed_network)?;
     Ok(Shared { retention: servers.retention.retention(), ..shared })
@@ -125,7 +125,7 @@ pub(crate) async fn worker(
     sleeping: SleepingArgs,
     globals: &Globals,
 ) -> Result<(), Failed> {
-    init_logging(&LogTo::Stderr, globals.log.as_deref()).map_err(Failed::because)?;
+    init_logging(&LogTo::Stderr, &globals.log).map_err(Failed::because)?;
     nats_url(servers)?;
     if let Some(millis) = sleeping.sleeping_ms {
         let duration = Duration::from_millis(millis);

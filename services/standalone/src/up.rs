@@ -11,7 +11,7 @@ use crate::supervise::DataFolder;
 
 /// Runs until it is interrupted.
 pub(crate) async fn run(args: UpArgs, globals: &Globals, config: &Config) -> Result<(), Failed> {
-    init_logging(&LogTo::Stderr, globals.log.as_deref()).map_err(Failed::because)?;
+    init_logging(&LogTo::Stderr, &globals.log).map_err(Failed::because)?;
     let access = args.http.access(config)?;
     let external = args.external.read(config)?;
     let among = args.running.surroundings(globals);
@@ -32,7 +32,9 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, config: &Config) -> Res
     let shutdown = stack.lifecycle.shutdown().clone();
     stack.lifecycle.spawn("api", api::run(listeners, args.http.limited(stack.shared.api(access)), shutdown));
     let scheme = args.http.reach.scheme();
-    say_to_stderr(&format!("StoryToVideo listens on {scheme}://{address}  (Ctrl-C ends it)"));
+    say_to_stderr(&format!(
+        "StoryToVideo listens on {scheme}://{address}  (/docs shows its API; Ctrl-C ends it)"
+    ));
     tokio::select! {
         () = interrupted() => {}
         () = stack.died() => {}

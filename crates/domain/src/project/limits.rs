@@ -143,8 +143,10 @@ pub(super) fn check_candidates(count: u32) -> Check {
     within("candidates", Some(count), 1..=CANDIDATES)
 }
 
+/// A place from 0, which callers count from 1.
 pub(super) fn check_place(place: Option<u32>, shots: u32) -> Check {
-    within("place", place, 0..=shots)
+    let order = place.map(|place| place.saturating_add(1));
+    within("order", order, 1..=shots.saturating_add(1))
 }
 
 /// A new order names every shot once.

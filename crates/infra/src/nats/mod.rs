@@ -19,6 +19,8 @@ pub use publish::Sent;
 pub use request::{DeskRequest, DeskSubscription, ReplyTo};
 pub use topology::TopologyError;
 
+/// How the client connects tells passwords, so that is not logged whatever is asked for.
+pub(crate) const SECRETIVE: &str = "async_nats::connector=info";
 /// How long the server has to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 

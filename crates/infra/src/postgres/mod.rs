@@ -27,6 +27,8 @@ pub mod webhooks;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::ConnectOptions;
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use sqlx::PgPool;
@@ -74,6 +76,8 @@ impl PostgresError {
     }
 }
 
+/// Time to be connected.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// A connection is taken to be alive for so long after its last use.
 const TRUSTED_FOR: Duration = Duration::from_millis(500);
 
@@ -85,7 +89,7 @@ pub fn connect(url: &str, connections: u32, name: &str) -> Result<PgPool, Postgr
         .options([("statement_timeout", "30000"), ("idle_in_transaction_session_timeout", "10000")]);
     let pool = PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(3))
+        .acquire_timeout(PATIENCE)
         // A connection that was used a moment ago is not asked whether it is alive: that would double
         // the round trips of a command.
         .test_before_acquire(false)
@@ -101,7 +105,21 @@ pub fn connect(url: &str, connections: u32, name: &str) -> Result<PgPool, Postgr
 
 /// Brings the schema up to date. Safe to call from several processes at once.
 pub async fn migrate(pool: &PgPool) -> Result<(), PostgresError> {
-    sqlx::migrate!("../../migrations").run(pool).await.map_err(PostgresError::Migration)
+    match sqlx::migrate!("../../migrations").run(pool).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::Execute(sqlx::Error::PoolTimedOut)) => Err(why_silent(pool).await),
+        Err(error) => Err(PostgresError::Migration(error)),
+    }
+}
+
+/// A pool says only that it waited too long; an attempt beside it says why.
+async fn why_silent(pool: &PgPool) -> PostgresError {
+    let options = pool.connect_options();
+    let source = match tokio::time::timeout(PATIENCE, options.connect()).await {
+        Ok(Err(error)) => error,
+        Ok(Ok(_)) | Err(_) => sqlx::Error::PoolTimedOut,
+    };
+    PostgresError::Database { operation: "connect", source }
 }
 
 /// Whether PostgreSQL answers and its schema is the one this program needs.

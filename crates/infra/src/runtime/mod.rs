@@ -6,6 +6,6 @@ mod telemetry;
 
 pub use clock::Clock;
 pub use lifecycle::{Lifecycle, TaskDied};
-pub use telemetry::{LogTo, init_logging};
+pub use telemetry::{LogFilter, LogTo, init_logging};
 
 pub use tokio_util::sync::CancellationToken;

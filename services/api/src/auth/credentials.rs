@@ -37,7 +37,7 @@ pub(super) enum Credential {
 }
 
 /// 401: nothing was shown.
-pub(super) fn none_shown() -> Problem {
+pub(crate) fn none_shown() -> Problem {
     let detail = "say who you are: Authorization: Bearer with a token or an API key";
     unauthorized("credentials_missing", detail, "Bearer")
 }

@@ -17,26 +17,23 @@ use super::rates::{Class, Key, Verdict};
 use super::{Auth, Signing};
 use crate::App;
 use crate::audit::name_of;
+use crate::crowd::household;
 use crate::extract::Base;
 use crate::problem::Problem;
 
 /// Answers however we are called, as whoever looks after this machine may know no name of ours.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Lets a request in, and puts beside it the [`Identity`] of its caller and the [`Base`] of our addresses.
-/// What is left for the caller is the answer; `None` while authentication is off.
-pub(crate) async fn admit(
-    app: &App,
-    request: &mut Request,
-    client: Client,
-) -> Result<Option<Verdict>, Problem> {
+/// Lets a request in, and puts beside it the [`Identity`] of its caller, the [`Base`] of our addresses and,
+/// while authentication is on, the [`Verdict`] on how much is left for the caller.
+pub(crate) async fn admit(app: &App, request: &mut Request, client: Client) -> Result<(), Problem> {
     let (mut parts, body) = std::mem::take(request).into_parts();
     let admitted = examine(app, &mut parts, client).await;
     *request = Request::from_parts(parts, body);
     admitted
 }
 
-async fn examine(app: &App, parts: &mut Parts, client: Client) -> Result<Option<Verdict>, Problem> {
+async fn examine(app: &App, parts: &mut Parts, client: Client) -> Result<(), Problem> {
     let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
     if begins_session(&parts.method, route.as_deref()) {
         app.auth.count_session(client)?;
@@ -62,19 +59,12 @@ async fn examine(app: &App, parts: &mut Parts, client: Client) -> Result<Option<
         parts.extensions.insert(Base::new(app.api.access.origin(&authority, client), signing));
     }
     match identity {
-        Some(identity) => examine_known(app, parts, &identity, need).await.map(Some),
-        None => Ok(None),
+        Some(identity) => examine_known(app, parts, &identity, need).await,
+        None => Ok(()),
     }
 }
 
-async fn examine_known(
-    app: &App,
-    parts: &mut Parts,
-    identity: &Identity,
-    need: Need,
-) -> Result<Verdict, Problem> {
-    check_origin_of_cookie(identity, parts)?;
-    check_role(identity, need)?;
+async fn examine_known(app: &App, parts: &mut Parts, identity: &Identity, need: Need) -> Result<(), Problem> {
     let parameters = RawPathParams::from_request_parts(parts, &()).await.ok();
     let asked = match &parameters {
         Some(parameters) => Asked::of(&parameters.iter().collect::<Vec<_>>()),
@@ -87,13 +77,19 @@ async fn examine_known(
     };
     // A task has a window of its own once it is known to be there: ids can be made up without end.
     let known = polled.filter(|task| app.auth.ownership.is_known_to(identity, Asked::Task(*task)));
-    let verdict = app.auth.count(identity, &parts.method, known, app.now())?;
+    let verdict = app.auth.count(identity, &parts.method, known, app.now());
+    parts.extensions.insert(verdict);
+    if !verdict.allowed {
+        return Err(too_many(verdict));
+    }
+    check_origin_of_cookie(identity, parts)?;
+    check_role(identity, need)?;
     if identity.role() < Role::Admin {
         check_ownership(app, identity, asked?, need).await?;
     } else if let (Some(task), None) = (polled, known) {
         app.auth.ownership.learn(Asked::Task(task)).await?;
     }
-    Ok(verdict)
+    Ok(())
 }
 
 /// A ticket is for us, not for the handler, and must show nowhere else.
@@ -184,28 +180,25 @@ impl Auth {
         method: &Method,
         polled: Option<TaskId>,
         at: DateTime<Utc>,
-    ) -> Result<Verdict, Problem> {
+    ) -> Verdict {
         let caller = identity.subject().unwrap_or_default().into();
         let class = match polled {
             Some(_) => Class::Poll,
             None if is_look(method) => Class::Read,
             None => Class::Write,
         };
-        let key = Key { class, caller, task: polled };
-        let verdict = self.windows.count(key, at);
-        if verdict.allowed { Ok(verdict) } else { Err(too_many(verdict)) }
+        self.windows.count(Key { class, caller, task: polled }, at)
     }
 
     /// One more attempt from this address to begin a session, before any of its body is read.
     fn count_session(&self, client: Client) -> Result<(), Problem> {
-        let key = Key { class: Class::Session, caller: name_of(client.address).into(), task: None };
-        let verdict = self.windows.count(key, self.clock.now());
+        let verdict = self.windows.count(of_strangers(Class::Session, client), self.clock.now());
         if verdict.allowed { Ok(()) } else { Err(too_many(verdict)) }
     }
 
     /// Refuses to look anything up for an address that was refused too often.
     pub(super) fn check_refusals(&self, client: Client) -> Result<(), Problem> {
-        let verdict = self.windows.look(&refusals_of(client), self.clock.now());
+        let verdict = self.windows.look(&of_strangers(Class::Refusal, client), self.clock.now());
         if verdict.allowed { Ok(()) } else { Err(too_many(verdict)) }
     }
 
@@ -214,13 +207,14 @@ impl Auth {
         if problem.status != StatusCode::UNAUTHORIZED {
             return problem;
         }
-        let verdict = self.windows.count(refusals_of(client), at);
+        let verdict = self.windows.count(of_strangers(Class::Refusal, client), at);
         if verdict.allowed { problem } else { too_many(verdict) }
     }
 }
 
-fn refusals_of(client: Client) -> Key {
-    Key { class: Class::Refusal, caller: name_of(client.address).into(), task: None }
+/// The window of those who are known by their address alone.
+fn of_strangers(class: Class, client: Client) -> Key {
+    Key { class, caller: name_of(client.address.map(household)).into(), task: None }
 }
 
 fn too_many(verdict: Verdict) -> Problem {
@@ -230,8 +224,23 @@ fn too_many(verdict: Verdict) -> Problem {
 }
 
 /// The headers that tell a caller what is left (draft-ietf-httpapi-ratelimit-headers-07).
-pub(crate) fn tell_rates(verdict: &Verdict, headers: &mut HeaderMap) {
+pub(crate) fn tell_rates(verdict: Verdict, headers: &mut HeaderMap) {
     headers.insert("ratelimit-limit", HeaderValue::from(verdict.limit));
     headers.insert("ratelimit-remaining", HeaderValue::from(verdict.remaining));
     headers.insert("ratelimit-reset", HeaderValue::from(verdict.reset));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_many_addresses_of_one_network_has_one_window() {
+        let of = |address: &str| {
+            of_strangers(Class::Refusal, Client { address: Some(address.parse().unwrap()), secure: false })
+        };
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
 }

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::bearer::TokenError;
+use crate::problem::chain;
 
 /// Time to fetch the keys.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -138,7 +141,7 @@ impl Issuer {
                 known.keys = keys;
                 known.fetched = Some(Instant::now());
             }
-            Err(error) => tracing::warn!(%error, "the issuer's keys cannot be fetched"),
+            Err(error) => tracing::warn!(error = chain(&error), "the issuer's keys cannot be fetched"),
         }
     }
 
@@ -151,20 +154,38 @@ impl Issuer {
             }
             body.extend_from_slice(&chunk);
         }
-        let JwkSet { mut keys } = serde_json::from_slice(&body)?;
-        keys.truncate(KEYS);
-        Ok(keys)
+        read(&body)
     }
+}
+
+/// The keys of a set. Those of a kind that nobody here knows are as if they were not there (RFC 7517, 5).
+fn read(set: &[u8]) -> Result<Vec<Jwk>, FetchError> {
+    let KeySet { keys } = serde_json::from_slice(set)?;
+    let known = keys.into_iter().take(KEYS).filter_map(|key| serde_json::from_value(key).ok());
+    Ok(known.collect())
+}
+
+/// A set of keys, each in whatever form.
+#[derive(Debug, Deserialize)]
+struct KeySet {
+    keys: Vec<Value>,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
-    #[error("the request failed: {0}")]
-    Request(#[from] reqwest::Error),
-    #[error("the answer is no key set: {0}")]
+    #[error("the request failed")]
+    Request(#[source] reqwest::Error),
+    #[error("the answer is no key set")]
     Form(#[from] serde_json::Error),
     #[error("the answer is larger than {SIZE} bytes")]
     TooLarge,
+}
+
+/// The address may hold a secret, which no log may know.
+impl From<reqwest::Error> for FetchError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Request(error.without_url())
+    }
 }
 
 fn is_safe(url: &reqwest::Url) -> bool {
@@ -197,10 +218,10 @@ fn is_for(key: &Jwk, algorithm: Algorithm) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn keys(set: Value) -> Vec<Jwk> {
-        serde_json::from_value::<JwkSet>(json!({ "keys": set })).unwrap().keys
+        read(json!({ "keys": set }).to_string().as_bytes()).unwrap()
     }
 
     #[test]
@@ -219,6 +240,25 @@ mod tests {
             assert!(!found(Some(id), Algorithm::RS256), "{id}");
         }
         assert!(found(None, Algorithm::RS256), "the only one that signs so");
+    }
+
+    #[test]
+    fn a_key_of_an_unknown_kind_takes_no_other_with_it() {
+        let set = json!([
+            { "kty": "AKP", "kid": "new", "alg": "ML-DSA-44", "pub": "AAAA" },
+            7,
+            { "kty": "RSA", "kid": "r", "alg": "RS256", "n": "AQAB", "e": "AQAB" },
+        ]);
+        assert!(find(&keys(set), Some("r"), Algorithm::RS256).is_some());
+        assert!(read(b"[]").is_err() && read(b"nothing").is_err());
+    }
+
+    #[tokio::test]
+    async fn why_keys_cannot_be_fetched_is_told_without_the_address_which_may_hold_a_secret() {
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let jwks = Jwks::new(&format!("http://{closed}/keys?key=hidden")).unwrap();
+        let told = chain(&jwks.issuer.fetch().await.unwrap_err());
+        assert!(told.contains("the request failed: ") && !told.contains("hidden"), "{told}");
     }
 
     #[test]

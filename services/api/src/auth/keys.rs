@@ -1,6 +1,7 @@
 //! API keys: `stv_<id>_<secret>`. The id finds the row, the secret's hash proves the rest; both are
 //! hexadecimal, so that a key can stand in a path.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -24,12 +25,19 @@ const MEMORY: Duration = Duration::from_secs(5);
 const SECRET: usize = 32;
 
 /// A key as it is shown, once.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NewKey {
     /// What is kept of it.
     pub row: ApiKeyRow,
     /// The whole key.
     pub text: String,
+}
+
+/// Without the key itself.
+impl fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewKey").field("id", &self.row.id).finish_non_exhaustive()
+    }
 }
 
 impl NewKey {

@@ -17,6 +17,7 @@ pub(crate) mod policy;
 mod rates;
 mod signing;
 
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +45,7 @@ pub use keys::NewKey;
 pub use network::Connection;
 pub use rates::Rates;
 
+pub(crate) use credentials::none_shown;
 pub(crate) use guard::admit;
 pub(crate) use identity::{Grounds, Identity};
 pub(crate) use network::Client;
@@ -60,7 +62,7 @@ const SECRET: usize = 32;
 const SESSION: Duration = Duration::from_secs(8 * 60 * 60);
 
 /// What is configured about who may do what.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AuthConfig {
     /// Verifies tokens that are signed by HS256.
     pub jwt_secret: Option<String>,
@@ -84,6 +86,13 @@ pub struct AuthConfig {
     pub rates: Rates,
     /// What external nodes sign their reports with; without it none are taken.
     pub webhook_secret: Option<String>,
+}
+
+/// Half of it are secrets.
+impl fmt::Debug for AuthConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthConfig").finish_non_exhaustive()
+    }
 }
 
 impl Default for AuthConfig {

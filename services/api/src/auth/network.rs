@@ -22,7 +22,7 @@ pub struct Connection {
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Client {
-    /// Unknown for a request that came by no connection.
+    /// Unknown for a request that came by no connection, or for whom a proxy of ours names nobody.
     pub(crate) address: Option<IpAddr>,
     /// Whether nobody on the way could read it.
     pub(crate) secure: bool,
@@ -41,23 +41,29 @@ impl Client {
         }
         let proto = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok());
         let secure = connection.secure || proto.is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
-        Self { address: Some(farthest(headers, peer, trusted)), secure }
+        Self { address: farthest(headers, peer, trusted), secure }
     }
 }
 
-/// From the nearest hop outwards, the first that is no proxy of ours: what lies beyond it may be made up.
-fn farthest(headers: &HeaderMap, peer: IpAddr, trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
+/// From the nearest hop outwards, the first that is no proxy of ours: what lies beyond it may be made up. One that
+/// is no address is nobody, and not the proxy that named it: its network may be trusted.
+fn farthest(headers: &HeaderMap, peer: IpAddr, trusted: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
     let mut client = peer;
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',').map(str::trim));
     for hop in hops.take(HOPS) {
-        let Ok(address) = hop.parse::<IpAddr>() else { break };
-        client = address.to_canonical();
+        client = address_in(hop)?.to_canonical();
         if !trusted(client) {
             break;
         }
     }
-    client
+    Some(client)
+}
+
+/// An address, which some proxies write with its port or in brackets.
+fn address_in(hop: &str) -> Option<IpAddr> {
+    let plain = || hop.trim_matches(['[', ']']).parse().ok();
+    plain().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
 #[cfg(test)]
@@ -92,7 +98,20 @@ mod tests {
     fn what_a_client_made_up_before_the_proxies_is_not_believed() {
         assert_eq!(address("10.0.0.1", &["127.0.0.1, 203.0.113.9, 10.0.0.2"]), "203.0.113.9");
         assert_eq!(address("10.0.0.1", &["127.0.0.1", "203.0.113.9"]), "203.0.113.9");
-        assert_eq!(address("10.0.0.1", &["nonsense"]), "10.0.0.1");
         assert_eq!(address("::ffff:10.0.0.1", &["203.0.113.9"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn whom_a_proxy_names_by_no_address_is_nobody_and_not_the_proxy() {
+        for line in ["nonsense", "203.0.113.9, unknown", "203.0.113.9,", "", "1.2.3.4:x"] {
+            assert_eq!(client("10.0.0.1", &[line]).address, None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_beside_an_address_is_left_out() {
+        assert_eq!(address("10.0.0.1", &["203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(address("10.0.0.1", &["[2001:db8::7]:4711, 10.0.0.2:80"]), "2001:db8::7");
+        assert_eq!(address("10.0.0.1", &["[2001:db8::7]"]), "2001:db8::7");
     }
 }

@@ -5,9 +5,11 @@ use domain::ids::ProjectId;
 use domain::project::{Command, CreateProject};
 use domain::settings::Settings;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::revise_project::merged;
 use crate::App;
 use crate::caller::Caller;
 use crate::change_request::ChangeRequest;
@@ -36,7 +38,8 @@ pub(crate) struct Body {
     /// The storyboard decides when absent.
     #[schema(minimum = 1, maximum = 200)]
     shot_count: Option<u32>,
-    settings: Option<Settings>,
+    #[schema(value_type = Option<Settings>)]
+    settings: Option<Map<String, Value>>,
 }
 
 /// 201 with the project and its `Location`; the same `Idempotency-Key` again answers the first project.
@@ -47,6 +50,7 @@ pub(crate) struct Body {
 )]
 pub(crate) async fn post(asked: ChangeRequest<()>, body: Json<Body>) -> Result<Response, Problem> {
     let Json { value, digest } = body;
+    let settings = merged(&Settings::default(), &value.settings.unwrap_or_default())?;
     let id = new_id(&asked.app);
     let command = Command::CreateProject(CreateProject {
         id,
@@ -55,7 +59,7 @@ pub(crate) async fn post(asked: ChangeRequest<()>, body: Json<Body>) -> Result<R
         description: value.description.unwrap_or_default(),
         style: value.style.unwrap_or_default(),
         shot_count: value.shot_count,
-        settings: value.settings.unwrap_or_default(),
+        settings,
     });
     let created = asked.execute(id, command, digest).await?.receipt.project;
     asked.tell_new_project(created).await

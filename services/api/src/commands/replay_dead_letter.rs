@@ -19,7 +19,7 @@ use crate::problem::Problem;
     summary = "Queue the task of a dead letter again", params(Caller), request_body = Option<NoParameters>,
     responses(
         (status = 202, description = "The task, waiting again", body = Changed<Task>, headers(("Location"), ("ETag"))),
-        (status = 404, description = "dead_letter_not_found, project_not_found, project_deleted, task_not_found"),
+        (status = 404, description = "dead_letter_not_found, project_not_found, project_deleted, project_purged, task_not_found"),
         (status = 409, description = "task_not_retryable, dependency_failed, no_picture_yet, nothing_to_say, shot_locked, no_shots"),
     ),
 )]

@@ -95,7 +95,8 @@ fn patch_of(body: Body, settings: Option<Settings>) -> ProjectPatch {
     }
 }
 
-fn merged(settings: &Settings, changes: &Map<String, Value>) -> Result<Settings, Problem> {
+/// Settings with these changes, each of which is named when it makes no sense.
+pub(super) fn merged(settings: &Settings, changes: &Map<String, Value>) -> Result<Settings, Problem> {
     let whole = serde_json::to_value(settings).map_err(|error| Problem::internal(error.to_string()))?;
     let Value::Object(mut whole) = whole else { return Err(Problem::internal("settings are no object")) };
     whole.extend(changes.clone());

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::auth::{Client, cookie};
+use crate::auth::{self, Client, cookie};
 use crate::extract::Json;
 use crate::problem::Problem;
 
@@ -62,7 +62,7 @@ pub(crate) async fn post(
     body: Json<Body>,
 ) -> Result<Response, Problem> {
     let Body { api_key, cookie: wants_cookie } = body.value;
-    let key = api_key.or_else(|| bearer(&headers)).unwrap_or_default();
+    let key = api_key.or_else(|| bearer(&headers)).ok_or_else(auth::none_shown)?;
     let (token, until, identity) = app.auth.begin_session(&key, client).await?;
     let session = Session {
         token: token.clone(),

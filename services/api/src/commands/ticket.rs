@@ -41,7 +41,7 @@ pub(crate) struct Ticket {
     request_body = Body,
     responses(
         (status = 200, description = "The ticket", body = Ticket),
-        (status = 404, description = "project_not_found,project_deleted"),
+        (status = 404, description = "project_not_found,project_deleted,project_purged"),
     ),
 )]
 pub(crate) async fn post(

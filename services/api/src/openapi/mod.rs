@@ -18,10 +18,12 @@ pub(crate) const IF_MATCH: &str = "If-Match";
 pub(crate) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 const ABOUT: &str = "Turns a written story into a narrated film. Every error is a problem (RFC 9457) with a \
-    stable `code`. Ids are UUIDs; times are RFC 3339 in UTC with milliseconds.";
+    stable `code`. Ids are UUIDs; times are RFC 3339 in UTC with milliseconds. Lists come in pages: `nextCursor` is \
+    the `cursor` of the next one. While callers must say who they are, every answer to one who is known has \
+    `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (in seconds).";
 
-/// The document of all routes, as JSON.
-pub(crate) fn document() -> Bytes {
+/// The OpenAPI 3.1 document of all routes, as JSON.
+pub fn document() -> Bytes {
     let mut document = router::routes().into_openapi();
     document.info = InfoBuilder::new()
         .title("StoryToVideo")

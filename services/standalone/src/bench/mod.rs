@@ -47,7 +47,7 @@ pub(crate) async fn run(json: bool, globals: &Globals) -> Result<(), Failed> {
     descriptors::raise_limit();
     let folder = bench_folder()?;
     let log = LogTo::File(folder.path().join("bench.log"));
-    init_logging(&log, globals.log.as_deref()).map_err(Failed::because)?;
+    init_logging(&log, &globals.log).map_err(Failed::because)?;
     let report = tokio::select! {
         report = measure(folder.path()) => report?,
         () = interrupted() => return Err(Failed::Interrupted),

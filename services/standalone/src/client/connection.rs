@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use infra::outbound::trusted_tls;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
 use super::output::plain;
@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const SILENCE: Duration = Duration::from_secs(60);
 /// Largest answer that is taken, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+/// A look is had so often at a server that cannot have it at the moment (503), with pauses of at most so much.
+const LOOKS: u32 = 5;
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Items that are asked for at a time.
 const PAGE: usize = 200;
 
@@ -125,9 +128,26 @@ impl Connection {
         serde_json::from_slice(&answer).map_err(|_| self.is_no_server())
     }
 
+    /// Whatever is answered. A look that a server cannot have at the moment is had a little later.
+    async fn answered(&self, mut request: RequestBuilder) -> Result<Response, Failed> {
+        let mut tries = LOOKS;
+        loop {
+            let (client, built) = request.build_split();
+            let built = built.map_err(Failed::because)?;
+            let again = built.try_clone().filter(|built| built.method() == Method::GET);
+            let response = client.execute(built).await.map_err(|error| self.unreachable(error))?;
+            tries -= 1;
+            match again.filter(|_| tries > 0 && response.status() == StatusCode::SERVICE_UNAVAILABLE) {
+                Some(again) => request = RequestBuilder::from_parts(client, again),
+                None => return Ok(response),
+            }
+            tokio::time::sleep(pause(response.headers())).await;
+        }
+    }
+
     /// The answer, if it is a good one.
     async fn checked(&self, request: RequestBuilder) -> Result<Response, Failed> {
-        let response = request.send().await.map_err(|error| self.unreachable(error))?;
+        let response = self.answered(request).await?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -170,6 +190,12 @@ impl Connection {
     fn name(&self) -> String {
         self.base.origin().ascii_serialization()
     }
+}
+
+/// What the server asks for, within reason.
+fn pause(headers: &HeaderMap) -> Duration {
+    let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(asked.unwrap_or(1)).min(LONGEST_PAUSE)
 }
 
 fn base(server: &str) -> Result<Url, Failed> {

@@ -2,25 +2,24 @@
 
 use clap::Args;
 use serde_json::Value;
-use uuid::Uuid;
 
-use super::Client;
 use super::output::{field, time};
+use super::{Client, Id};
 use crate::exit::Failed;
 
 /// What of a history to show.
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
     /// The project.
-    project: Uuid,
+    project: Id,
     /// Only what happened after this version.
     #[arg(long, value_name = "N")]
     after: Option<u64>,
     /// At most so many events.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// In plain words: `en` or `zh`.
-    #[arg(long, value_name = "LANGUAGE")]
+    /// In plain words of this language.
+    #[arg(long, value_name = "LANGUAGE", value_parser = ["en", "zh"])]
     describe: Option<String>,
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use reqwest::Response;
 use serde_json::Value;
-use uuid::Uuid;
 
+use super::Id;
 use super::connection::Connection;
 use crate::exit::Failed;
 
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Live {
     connection: Connection,
-    project: Uuid,
+    project: Id,
     /// The version that was told last.
     version: Option<u64>,
     stream: Option<Response>,
@@ -29,7 +29,7 @@ pub(super) struct Live {
 
 impl Live {
     /// Opens the stream, so that a project that is not there is noticed at once.
-    pub(super) async fn open(connection: &Connection, project: Uuid) -> Result<Self, Failed> {
+    pub(super) async fn open(connection: &Connection, project: Id) -> Result<Self, Failed> {
         let mut live =
             Self { connection: connection.clone(), project, version: None, stream: None, buffer: Vec::new() };
         live.connect().await?;

@@ -15,13 +15,19 @@ mod tasks;
 mod tests;
 mod watch;
 
+use std::fmt;
+use std::str::FromStr;
+
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::cli::say;
 use crate::exit::Failed;
 use crate::roles::interrupted;
 use connection::Connection;
+
+pub(crate) use output::table;
 
 /// What a running server can be asked.
 #[derive(Debug, Subcommand)]
@@ -72,6 +78,7 @@ pub(crate) enum Command {
 
 /// Which server, as whom, and how to answer.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Server")]
 pub(crate) struct Remote {
     /// The server.
     #[arg(
@@ -88,6 +95,24 @@ pub(crate) struct Remote {
     /// Answer with JSON: one object, or one a line.
     #[arg(long, global = true)]
     json: bool,
+}
+
+/// The id of a project or task.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Id(Uuid);
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Id {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        text.parse().map(Self).map_err(|_| "it is named by its id, which `list` shows")
+    }
 }
 
 /// What every command works with.

@@ -1,10 +1,25 @@
 //! What is shown. Titles, prompts and errors come from others: no character of theirs may steer a terminal.
 
+use std::io;
+
+use rustix::termios::tcgetwinsize;
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Widest cell of a table, in columns.
+/// Widest cell of a table that is not its row's last, in columns.
 const CELL: usize = 60;
+/// What is left of a column where the terminal is narrow, in columns.
+const NARROWEST: usize = 8;
+/// The head of a column that is never cut: ids are for copying.
+const WHOLE: &str = "ID";
+
+/// A body without what is not given.
+pub(super) fn given(mut body: Value) -> Value {
+    if let Some(fields) = body.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    body
+}
 
 /// One line without anything that a terminal would obey or that turns the order of letters.
 pub(super) fn plain(text: &str) -> String {
@@ -28,11 +43,13 @@ pub(super) fn field(value: &Value, name: &str) -> String {
     }
 }
 
-/// The day and minute of a time.
+/// The day and minute of a time, in UTC.
 pub(super) fn time(value: &Value, name: &str) -> String {
     let text = field(value, name);
-    let minute: String = text.chars().take("2026-11-22T10:00".len()).collect();
-    minute.replace('T', " ")
+    match text.get(.."2026-11-22T10:00".len()) {
+        Some(minute) => format!("{}Z", minute.replace('T', " ")),
+        None => text,
+    }
 }
 
 /// JSON in one line, with the control characters that JSON lets through escaped too.
@@ -47,35 +64,58 @@ pub(super) fn json_line(value: &Value) -> String {
     line
 }
 
-/// Columns side by side; the last one is cut at no width but every cell's.
-pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
-    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(heads)
-        .chain(rows.iter().map(|row| row.iter().map(|cell| cut(cell)).collect()))
-        .collect();
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
+/// Columns side by side, no wider than the terminal if there is one.
+pub(crate) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let width =
+        tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+    table_within(width, heads, rows)
+}
+
+/// The same in so many columns.
+pub(super) fn table_within(width: Option<usize>, heads: &[&str], rows: &[Vec<String>]) -> String {
+    let widest = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
+    let last = heads.len().saturating_sub(1);
+    let natural = heads.iter().enumerate().map(|(column, head)| {
+        let widest = if column == last { widest(column) } else { widest(column).min(CELL) };
+        widest.max(head.width())
+    });
+    let mut widths: Vec<usize> = natural.collect();
+    if let Some(width) = width {
+        fit(&mut widths, heads, width);
+    }
+    let line = |cells: Vec<&str>| {
+        let cells = cells.into_iter().zip(&widths).map(|(cell, width)| {
+            let cell = cut(cell, *width);
+            format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width())))
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths);
-        let padded = cells.map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())));
-        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    let rows = rows.iter().map(|row| line(row.iter().map(String::as_str).collect()));
+    std::iter::once(line(heads.to_vec())).chain(rows).collect::<Vec<_>>().join("\n")
+}
+
+/// Takes from the widest column until all fit, or none can be narrower.
+fn fit(widths: &mut [usize], heads: &[&str], width: usize) {
+    let gaps = 2 * heads.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > width {
+        let can_shrink =
+            |(width, head): &(&mut usize, &&str)| **head != WHOLE && **width > NARROWEST.max(head.width());
+        let columns = widths.iter_mut().zip(heads).filter(can_shrink);
+        let Some((widest, _)) = columns.max_by_key(|(width, _)| **width) else { return };
+        *widest -= 1;
+    }
 }
 
 /// A cell that fits.
-fn cut(text: &str) -> String {
-    if text.width() <= CELL {
+fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
         return text.to_owned();
     }
     let mut cell = String::new();
     let mut width = 0;
     for character in text.chars() {
         width += character.width().unwrap_or(0);
-        if width >= CELL {
+        if width >= columns {
             break;
         }
         cell.push(character);

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use super::output::{details, field, time};
-use super::{Client, shots};
+use super::{Client, Id, shots};
 use crate::cli::say;
 use crate::exit::Failed;
 use crate::film::Story;
@@ -19,8 +18,8 @@ pub(crate) enum Command {
         /// Only those with this in their title or story.
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
-        /// created, storyboard, generating, ready, failed, or deleted for the trash.
-        #[arg(long)]
+        /// Only those that stand there; `deleted` lists the trash.
+        #[arg(long, value_parser = ["created", "storyboard", "generating", "ready", "failed", "deleted"])]
         status: Option<String>,
         /// At most so many.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
@@ -32,7 +31,7 @@ pub(crate) enum Command {
         #[arg(value_name = "STORY|-")]
         story: PathBuf,
         /// Number of shots, 1 to 200; the storyboard decides when not given.
-        #[arg(long)]
+        #[arg(long, value_name = "N")]
         shots: Option<u32>,
         #[command(flatten)]
         words: Words,
@@ -40,7 +39,7 @@ pub(crate) enum Command {
     /// Show a project with its shots.
     Show {
         /// The project.
-        project: Uuid,
+        project: Id,
         /// As it was after so many events.
         #[arg(long, value_name = "N")]
         at_version: Option<u64>,
@@ -48,7 +47,7 @@ pub(crate) enum Command {
     /// Edit a project's own fields.
     Edit {
         /// The project.
-        project: Uuid,
+        project: Id,
         /// A new story, a UTF-8 text file; `-` reads it from standard input.
         #[arg(long, value_name = "STORY|-")]
         story: Option<PathBuf>,
@@ -58,18 +57,18 @@ pub(crate) enum Command {
     /// Put a project into the trash.
     Delete {
         /// The project.
-        project: Uuid,
+        project: Id,
     },
     /// Take a project out of the trash.
     Undelete {
         /// The project.
-        project: Uuid,
+        project: Id,
     },
     /// Give projects in the trash up for good; media that no other project names is freed.
     Purge {
         /// The projects.
         #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "PROJECT")]
-        projects: Vec<Uuid>,
+        projects: Vec<Id>,
         /// Everything in the trash.
         #[arg(long)]
         all: bool,
@@ -77,7 +76,7 @@ pub(crate) enum Command {
     /// Go back to an earlier version, by appending to the history.
     Restore {
         /// The project.
-        project: Uuid,
+        project: Id,
         /// The version.
         #[arg(long, value_name = "N")]
         version: u64,
@@ -85,7 +84,7 @@ pub(crate) enum Command {
     /// Start another project from a version of this one, with the same pictures and voices.
     Fork {
         /// The project.
-        project: Uuid,
+        project: Id,
         /// The version.
         #[arg(long, value_name = "N")]
         version: u64,
@@ -196,7 +195,7 @@ async fn list(
     Ok(())
 }
 
-async fn delete(client: &Client, project: Uuid) -> Result<(), Failed> {
+async fn delete(client: &Client, project: Id) -> Result<(), Failed> {
     let answer = client.connection.delete(&format!("/v1/projects/{project}")).await?;
     if client.json {
         client.tell(&answer, |_| String::new());
@@ -206,8 +205,8 @@ async fn delete(client: &Client, project: Uuid) -> Result<(), Failed> {
     Ok(())
 }
 
-async fn purge(client: &Client, projects: Vec<Uuid>, all: bool) -> Result<(), Failed> {
-    let mut projects: Vec<String> = projects.iter().map(Uuid::to_string).collect();
+async fn purge(client: &Client, projects: Vec<Id>, all: bool) -> Result<(), Failed> {
+    let mut projects: Vec<String> = projects.iter().map(ToString::to_string).collect();
     if all {
         let deleted = [("status", "deleted".to_owned())];
         let trash = client.connection.list("/v1/projects", &deleted, "cursor", usize::MAX).await?;

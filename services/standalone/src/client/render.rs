@@ -6,20 +6,19 @@ use clap::Args;
 use domain::settings::{FilmFormat, FrameSize, OnMissing, Quality};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use uuid::Uuid;
 
-use super::Client;
 use super::board::Standing;
-use super::output::{details, field, plain};
+use super::output::{details, field, given, plain};
 use super::shots::{ShotName, shot_id};
 use super::watch::Watched;
+use super::{Client, Id};
 use crate::exit::Failed;
 
 /// Which film, and where to.
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {
     /// The project.
-    project: Uuid,
+    project: Id,
     /// Where the film goes. [default: film.mp4, or film.webm]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -62,26 +61,22 @@ pub(super) async fn run(client: &Client, args: &RenderArgs) -> Result<(), Failed
     let film = client.connection.get(&path, &[("minVersion", version.to_string())]).await?;
     download(client, &format!("{path}/download"), &output).await?;
     let mut answer = film;
-    answer["projectId"] = json!(args.project);
+    answer["projectId"] = json!(args.project.to_string());
     answer["taskId"] = json!(id);
     answer["file"] = json!(std::path::absolute(&output).unwrap_or(output));
     client.tell(&answer, show);
     Ok(())
 }
 
-/// What is not given is not sent.
 async fn body(client: &Client, args: &RenderArgs) -> Result<Value, Failed> {
-    let mut body = json!({
+    let mut body = given(json!({
         "quality": args.quality, "resolution": args.resolution, "fps": args.fps, "format": args.format,
         "maxSeconds": args.max_seconds, "onMissing": args.on_missing,
-    });
+    }));
     for (field, shot) in [("fromShot", &args.from_shot), ("toShot", &args.to_shot)] {
         if let Some(shot) = shot {
             body[field] = json!(shot_id(client, args.project, shot).await?);
         }
-    }
-    if let Some(fields) = body.as_object_mut() {
-        fields.retain(|_, value| !value.is_null());
     }
     Ok(body)
 }
@@ -102,7 +97,7 @@ fn check(output: &Path) -> Result<(), Failed> {
 }
 
 /// Shows the work until the film's task has ended; answers the version at which it had.
-async fn until_ended(client: &Client, project: Uuid, task: &str) -> Result<u64, Failed> {
+async fn until_ended(client: &Client, project: Id, task: &str) -> Result<u64, Failed> {
     let mut watched = Watched::start(client, project, false).await?;
     loop {
         let seen = watched.board.task(task).map(|task| (task.standing, task.words.clone()));

@@ -3,11 +3,12 @@
 use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
+use domain::settings::{Mood, Transition};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::output::{details, field, table};
-use super::{Client, tasks};
+use super::output::{details, field, given, table};
+use super::{Client, Id, tasks};
 use crate::exit::Failed;
 
 /// More shots than a project can have.
@@ -19,19 +20,19 @@ pub(crate) enum Command {
     /// List a project's shots.
     List {
         /// The project.
-        project: Uuid,
+        project: Id,
     },
     /// Show a shot.
     Show {
         /// The project.
-        project: Uuid,
+        project: Id,
         /// The shot, by id or number.
         shot: ShotName,
     },
     /// Edit a shot; what that outdates is made again.
     Edit {
         /// The project.
-        project: Uuid,
+        project: Id,
         /// The shot, by id or number.
         shot: ShotName,
         #[command(flatten)]
@@ -40,7 +41,7 @@ pub(crate) enum Command {
     /// Make a shot's picture, clip or voice again.
     Regenerate {
         /// The project.
-        project: Uuid,
+        project: Id,
         /// The shot, by id or number.
         shot: ShotName,
         /// What to make again.
@@ -102,14 +103,14 @@ pub(crate) struct Changes {
     /// What is said.
     #[arg(long)]
     narration: Option<String>,
-    /// Its feeling.
+    /// Its feeling: calm, tense or bright.
     #[arg(long)]
-    mood: Option<String>,
-    /// How it passes into the next one.
+    mood: Option<Mood>,
+    /// How it passes into the next one: cut, fade, crossfade, dissolve, wipe_left or slide_left.
     #[arg(long)]
-    transition: Option<String>,
+    transition: Option<Transition>,
     /// Minimum length in seconds.
-    #[arg(long)]
+    #[arg(long, value_name = "SECONDS")]
     duration: Option<f64>,
     /// Nothing makes it again from now on.
     #[arg(long, conflicts_with = "unlock")]
@@ -123,21 +124,20 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    fn into_body(self) -> Value {
-        let texts = [
-            ("title", self.title),
-            ("prompt", self.prompt),
-            ("negativePrompt", self.negative_prompt),
-            ("narration", self.narration),
-            ("mood", self.mood),
-            ("transition", self.transition),
-        ];
-        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, Value::String(text?))));
-        let duration = self.duration.map(|seconds| ("duration", json!(seconds)));
-        let locked = (self.lock || self.unlock).then(|| ("locked", json!(self.lock)));
-        let generate = self.no_generate.then_some(("generate", json!(false)));
-        let fields = texts.chain(duration).chain(locked).chain(generate);
-        fields.map(|(name, value)| (name.to_owned(), value)).collect()
+    /// Refuses to change nothing.
+    fn into_body(self) -> Result<Value, Failed> {
+        let mut body = given(json!({
+            "title": self.title, "prompt": self.prompt, "negativePrompt": self.negative_prompt,
+            "narration": self.narration, "mood": self.mood, "transition": self.transition,
+            "duration": self.duration, "locked": (self.lock || self.unlock).then_some(self.lock),
+        }));
+        if body.as_object().is_none_or(Map::is_empty) {
+            return Err(Failed::Usage("say what to change; --help lists what can be".to_owned()));
+        }
+        if self.no_generate {
+            body["generate"] = json!(false);
+        }
+        Ok(body)
     }
 }
 
@@ -150,6 +150,21 @@ pub(crate) struct How {
     /// Seed of a picture or clip.
     #[arg(long)]
     seed: Option<u32>,
+    /// Steps of a picture or clip.
+    #[arg(long, value_name = "N")]
+    steps: Option<u32>,
+    /// How closely a picture or clip follows its prompt.
+    #[arg(long, value_name = "SCALE")]
+    cfg_scale: Option<f64>,
+    /// Frames a second of a clip.
+    #[arg(long)]
+    fps: Option<u32>,
+    /// Length of a clip in seconds.
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<f64>,
+    /// How many pictures or clips to choose from, 1 to 4.
+    #[arg(long, value_name = "N")]
+    candidates: Option<u32>,
     /// Voice, by the provider's name for it.
     #[arg(long)]
     voice: Option<String>,
@@ -160,13 +175,11 @@ pub(crate) struct How {
 
 impl How {
     fn into_body(self) -> Value {
-        let texts = [("model", self.model), ("voice", self.voice)];
-        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, json!(text?))));
-        let seed = self.seed.map(|seed| ("seed", json!(seed)));
-        let speed = self.speed.map(|speed| ("speed", json!(speed)));
-        let fields: Map<String, Value> =
-            texts.chain(seed).chain(speed).map(|(name, value)| (name.to_owned(), value)).collect();
-        Value::Object(fields)
+        given(json!({
+            "model": self.model, "seed": self.seed, "steps": self.steps, "cfgScale": self.cfg_scale,
+            "fps": self.fps, "duration": self.duration, "candidates": self.candidates,
+            "voice": self.voice, "speed": self.speed,
+        }))
     }
 }
 
@@ -182,8 +195,9 @@ pub(super) async fn run(client: &Client, command: Command) -> Result<(), Failed>
             client.tell(&connection.get(&shot, &[]).await?, show);
         }
         Command::Edit { project, shot, changes } => {
+            let body = changes.into_body()?;
             let shot = path(client, project, &shot).await?;
-            client.tell(&connection.patch(&shot, changes.into_body()).await?, show);
+            client.tell(&connection.patch(&shot, body).await?, show);
         }
         Command::Regenerate { project, shot, kind, how } => {
             let shot = path(client, project, &shot).await?;
@@ -194,18 +208,18 @@ pub(super) async fn run(client: &Client, command: Command) -> Result<(), Failed>
     Ok(())
 }
 
-async fn all(client: &Client, project: Uuid) -> Result<Vec<Value>, Failed> {
+async fn all(client: &Client, project: Id) -> Result<Vec<Value>, Failed> {
     client.connection.list(&format!("/v1/projects/{project}/shots"), &[], "cursor", ALL).await
 }
 
 /// Where a shot is.
-async fn path(client: &Client, project: Uuid, shot: &ShotName) -> Result<String, Failed> {
+async fn path(client: &Client, project: Id, shot: &ShotName) -> Result<String, Failed> {
     let id = shot_id(client, project, shot).await?;
     Ok(format!("/v1/projects/{project}/shots/{id}"))
 }
 
 /// The id of a shot, which a number is exchanged for.
-pub(super) async fn shot_id(client: &Client, project: Uuid, shot: &ShotName) -> Result<Uuid, Failed> {
+pub(super) async fn shot_id(client: &Client, project: Id, shot: &ShotName) -> Result<Uuid, Failed> {
     match shot {
         ShotName::Id(id) => Ok(*id),
         ShotName::Number(number) => {

@@ -2,10 +2,9 @@
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::Client;
 use super::output::{details, field, time};
+use super::{Client, Id};
 use crate::exit::Failed;
 
 #[derive(Debug, Subcommand)]
@@ -13,7 +12,7 @@ pub(crate) enum Command {
     /// List a project's tasks, in the order they were made.
     List {
         /// The project.
-        project: Uuid,
+        project: Id,
         /// At most so many.
         #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
@@ -21,17 +20,17 @@ pub(crate) enum Command {
     /// Show a task.
     Show {
         /// The task.
-        task: Uuid,
+        task: Id,
     },
     /// Stop a task, and all that waits for it.
     Cancel {
         /// The task.
-        task: Uuid,
+        task: Id,
     },
     /// Queue a failed or cancelled task again.
     Retry {
         /// The task.
-        task: Uuid,
+        task: Id,
     },
 }
 
@@ -42,7 +41,7 @@ pub(super) async fn run(client: &Client, command: Command) -> Result<(), Failed>
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let path = format!("/v1/projects/{project}/tasks");
             let tasks = connection.list(&path, &[], "cursor", limit).await?;
-            client.tell_all(&tasks, &["ID", "TYPE", "STATUS", "ATTEMPT", "WORKER", "WORDS"], row);
+            client.tell_all(&tasks, &["ID", "TYPE", "STATUS", "ATTEMPT", "WORKER", "MESSAGE"], row);
             return Ok(());
         }
         Command::Show { task } => connection.get(&format!("/v1/tasks/{task}"), &[]).await?,
@@ -79,7 +78,7 @@ pub(super) fn show(task: &Value) -> String {
         ("status", field(task, "status")),
         ("attempt", attempt(task)),
         ("worker", field(task, "worker")),
-        ("words", words(task)),
+        ("message", words(task)),
         ("created", time(task, "createdAt")),
         ("started", time(task, "startedAt")),
         ("finished", time(task, "finishedAt")),

@@ -2,11 +2,14 @@
 
 use domain::job::Kind;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use unicode_width::UnicodeWidthStr;
 
 use super::board::{Board, Standing};
 use super::connection::{Connection, refusal};
 use super::live::take_message;
-use super::output::{json_line, plain, table};
+use super::output::{json_line, plain, table_within};
 use super::shots::ShotName;
 use crate::exit::Failed;
 
@@ -23,10 +26,23 @@ fn no_text_of_a_server_steers_the_terminal() {
 #[test]
 fn columns_stand_below_each_other_whatever_the_script() {
     let rows = [vec!["灯塔".to_owned(), "x".to_owned()], vec!["lamp".to_owned(), "y".repeat(100)]];
-    let text = table(&["A", "B"], &rows);
+    let text = table_within(None, &["A", "B"], &rows);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[..2], ["A     B", "灯塔  x"]);
-    assert!(lines[2].ends_with('…') && lines[2].chars().count() < 70);
+    assert!(lines[2].ends_with('y') && lines[2].chars().count() == 106, "the last column is whole");
+}
+
+#[test]
+fn a_table_is_no_wider_than_the_terminal_and_its_ids_are_whole() {
+    let id = "018f0000-0000-7000-8000-000000000001".to_owned();
+    let rows = [vec![id.clone(), "灯".repeat(40), "ready".to_owned(), "n".repeat(300)]];
+    for width in [70, 80, 120] {
+        let text = table_within(Some(width), &["ID", "TITLE", "STATUS", "NARRATION"], &rows);
+        assert!(text.lines().all(|line| line.width() <= width), "{text}");
+        assert!(text.contains(&id) && text.contains("ready") && text.contains("…"), "{text}");
+    }
+    let narrow = table_within(Some(10), &["ID", "TITLE", "STATUS", "NARRATION"], &rows);
+    assert!(narrow.contains(&id), "it is wider than that, and still whole");
 }
 
 #[test]
@@ -95,4 +111,32 @@ fn the_board_knows_where_each_task_stands() {
     assert!(board.is_settled());
     board.apply(&event("TaskCancelled", json!({ "taskId": "a", "reason": "requested" })));
     assert_eq!(board.of_kind(Kind::Image).count(), 0);
+}
+
+/// Answers one request after the other in this way.
+async fn answer(listener: &TcpListener, answers: Vec<&str>) {
+    for head in answers {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            asked.push(stream.read_u8().await.unwrap());
+        }
+        let body = json!({ "code": "projection_behind", "detail": "wait" }).to_string();
+        let answer =
+            format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_seen_at_the_moment_is_looked_for_again_and_a_change_is_asked_for_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let connection = Connection::new(&format!("http://{}", listener.local_addr().unwrap()), None).unwrap();
+    let busy = "503 Service Unavailable\r\nretry-after: 0";
+    let (seen, ()) = tokio::join!(connection.get("/x", &[]), answer(&listener, vec![busy, busy, "200 OK"]));
+    assert!(seen.is_ok(), "{seen:?}");
+    let (seen, ()) = tokio::join!(connection.get("/x", &[]), answer(&listener, vec![busy; 5]));
+    assert!(seen.unwrap_err().to_string().contains("projection_behind"));
+    let (changed, ()) = tokio::join!(connection.post("/x", json!({})), answer(&listener, vec![busy]));
+    assert!(changed.unwrap_err().to_string().contains("projection_behind"));
 }

@@ -3,13 +3,12 @@
 use clap::Args;
 use domain::job::Kind;
 use serde_json::Value;
-use uuid::Uuid;
 
-use super::Client;
 use super::board::{Board, Standing};
 use super::display::Display;
 use super::live::Live;
 use super::output::json_line;
+use super::{Client, Id};
 use crate::cli::say;
 use crate::exit::Failed;
 
@@ -17,7 +16,7 @@ use crate::exit::Failed;
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
     /// The project.
-    project: Uuid,
+    project: Id,
     /// Go on when nothing is left to do.
     #[arg(long)]
     follow: bool,
@@ -43,7 +42,7 @@ pub(super) async fn run(client: &Client, args: &WatchArgs) -> Result<(), Failed>
 #[derive(Debug)]
 pub(super) struct Watched<'a> {
     client: &'a Client,
-    project: Uuid,
+    project: Id,
     pub(super) live: Live,
     pub(super) board: Board,
     pub(super) display: Display,
@@ -53,7 +52,7 @@ pub(super) struct Watched<'a> {
 
 impl<'a> Watched<'a> {
     /// Watches for the person at the terminal; scripts are told each message if they want to.
-    pub(super) async fn start(client: &'a Client, project: Uuid, tell_scripts: bool) -> Result<Self, Failed> {
+    pub(super) async fn start(client: &'a Client, project: Id, tell_scripts: bool) -> Result<Self, Failed> {
         let live = Live::open(&client.connection, project).await?;
         let (board, display) = (Board::default(), Display::default());
         let told_as_json = client.json && tell_scripts;
@@ -76,14 +75,16 @@ impl<'a> Watched<'a> {
         Ok(())
     }
 
-    /// Whether nothing is left to do. What follows on the last task may be on its way still, so the
-    /// project is asked for its version.
+    /// Whether nothing is left to do. What follows on the last task may be on its way still, so the project is asked
+    /// for its version. Then others can read what was told here, too.
     async fn is_over(&self) -> Result<bool, Failed> {
         if !self.board.is_settled() {
             return Ok(false);
         }
-        let project = self.client.connection.get(&format!("/v1/projects/{}", self.project), &[]).await?;
-        Ok(project["version"].as_u64().unwrap_or(0) <= self.live.version())
+        let told = self.live.version();
+        let (path, query) = (format!("/v1/projects/{}", self.project), [("minVersion", told.to_string())]);
+        let project = self.client.connection.get(&path, &query).await?;
+        Ok(project["version"].as_u64().unwrap_or(0) <= told)
     }
 
     /// How many tasks have failed since the stream was opened.

@@ -44,7 +44,7 @@ pub(crate) async fn run(args: FilmArgs, globals: &Globals) -> Result<(), Failed>
         () = interrupted() => return Err(Failed::Interrupted),
     };
     let log = LogTo::File(args.data.join("logs").join("storytovideo.log"));
-    init_logging(&log, globals.log.as_deref()).map_err(Failed::because)?;
+    init_logging(&log, &globals.log).map_err(Failed::because)?;
     let made = tokio::select! {
         made = make(&stack.shared, creation, &display) => made,
         () = interrupted() => Err(Failed::Interrupted),

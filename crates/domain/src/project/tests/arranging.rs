@@ -53,7 +53,7 @@ fn a_shot_is_added_where_it_is_wanted_and_its_picture_and_voice_are_queued() {
 #[test]
 fn a_shot_is_not_added_beyond_the_end_or_in_words_that_are_too_long() {
     let mut told = complete();
-    assert!(matches!(told.refused(adding(Some(4), true)), ProjectError::Invalid { field: "place", .. }));
+    assert!(matches!(told.refused(adding(Some(4), true)), ProjectError::Invalid { field: "order", .. }));
     let content = ShotPatch { prompt: Some("x".repeat(2_001)), ..ShotPatch::default() };
     let long = Command::AddShot { place: None, content, generate: true };
     assert!(matches!(told.refused(long), ProjectError::Invalid { field: "prompt", .. }));
