@@ -1,6 +1,7 @@
 //! External nodes: they are told what to make, and what they report counts once, if it is signed, and if what it names
 //! may be fetched and is what was asked for.
 
+mod formats;
 mod races;
 mod uploads;
 
@@ -409,7 +410,9 @@ fn clip(seconds: u32) -> Vec<u8> {
         [size.as_slice(), name, content].concat()
     };
     let times = [[0; 12].as_slice(), &1_u32.to_be_bytes(), &seconds.to_be_bytes(), &[0; 80]].concat();
-    [part(b"ftyp", b"isom\0\0\x02\0isom"), part(b"moov", &part(b"mvhd", &times))].concat()
+    let handler = part(b"hdlr", b"\0\0\0\0\0\0\0\0vide\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    let movie = [part(b"mvhd", &times), part(b"trak", &part(b"mdia", &handler))].concat();
+    [part(b"ftyp", b"isom\0\0\x02\0isom"), part(b"moov", &movie)].concat()
 }
 
 #[tokio::test]

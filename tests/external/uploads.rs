@@ -15,7 +15,7 @@ use super::{Stand, System, a_picture_alone, picture, shared};
 use crate::harness::Answer;
 
 /// Where a result may be brought, as this test's server knows it.
-fn address(order: &Value) -> &str {
+pub(super) fn address(order: &Value) -> &str {
     order["upload_url"].as_str().unwrap().strip_prefix("http://localhost").unwrap()
 }
 
@@ -25,7 +25,7 @@ fn address_of(task: TaskId, attempt: u32, issued_ago: Duration) -> String {
 }
 
 impl System {
-    async fn bring(&self, address: &str, body: impl Into<Body>) -> Answer {
+    pub(super) async fn bring(&self, address: &str, body: impl Into<Body>) -> Answer {
         self.http.send("PUT", address, &[], body.into()).await
     }
 }

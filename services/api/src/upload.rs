@@ -147,7 +147,7 @@ fn too_large() -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
 }
 
-/// The extension of what a sound file really is, by its first bytes.
+/// The extension of what a sound file really is.
 async fn sound_format(path: &Path) -> Result<&'static str, Problem> {
     let mut head = [0; 12];
     let not_read = |error: std::io::Error| {
@@ -155,13 +155,19 @@ async fn sound_format(path: &Path) -> Result<&'static str, Problem> {
     };
     let mut file = tokio::fs::File::open(PathBuf::from(path)).await.map_err(not_read)?;
     let read = file.read(&mut head).await.map_err(not_read)?;
-    match &head[..read] {
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E'] => Ok("wav"),
-        [b'f', b'L', b'a', b'C', ..] => Ok("flac"),
-        [b'O', b'g', b'g', b'S', ..] => Ok("ogg"),
-        [b'I', b'D', b'3', ..] | [0xff, 0xfa | 0xfb | 0xf2 | 0xf3, ..] => Ok("mp3"),
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Ok("m4a"),
-        _ => Err(Problem::invalid("file", "must be a WAV, FLAC, MP3, Ogg or M4A sound")),
+    let unknown = || Problem::invalid("file", "must be a WAV, FLAC, MP3, Ogg or M4A sound");
+    sound_extension(&head[..read]).ok_or_else(unknown)
+}
+
+/// The extension of a sound, by its first 12 bytes.
+pub(crate) fn sound_extension(head: &[u8]) -> Option<&'static str> {
+    match head {
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => Some("wav"),
+        [b'f', b'L', b'a', b'C', ..] => Some("flac"),
+        [b'O', b'g', b'g', b'S', ..] => Some("ogg"),
+        [b'I', b'D', b'3', ..] | [0xff, 0xfa | 0xfb | 0xf2 | 0xf3, ..] => Some("mp3"),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some("m4a"),
+        _ => None,
     }
 }
 

@@ -2,17 +2,20 @@
 //! says counts, and its lengths are read with bounds: it is a stranger's.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek};
 use std::path::Path;
 
 use domain::job::Kind;
 
+use super::packets::{self, Stream};
+use super::{mp4, wav};
 use crate::problem::Problem;
 use crate::upload::picture::look_at_picture;
+use crate::upload::sound_extension;
 
 const MIB: u64 = 1024 * 1024;
-/// Chunks of a file, or of a part of it, that are looked at.
-const CHUNKS: usize = 256;
+/// Bytes by which a file is known: as many as a WebM needs to say that it is one.
+const HEAD: u64 = 64;
 /// Longest clip and longest voice, in seconds.
 const LONGEST: f64 = 3_600.0;
 
@@ -37,14 +40,17 @@ pub(super) struct Seen {
     pub(super) seconds: Option<f64>,
 }
 
+/// An extension, and seconds.
+type Measured = (&'static str, f64);
+
 impl Wanted {
     /// What a task of this kind is answered with; `None` for one that is not made elsewhere.
     pub(crate) fn of(kind: Kind) -> Option<Self> {
         let wanted = |name, words, mib, look| Self { kind, name, words, limit: mib * MIB, look };
         match kind {
             Kind::Image => Some(wanted("image_url", "a picture", 50, look_at_image)),
-            Kind::Video => Some(wanted("video_url", "an MP4", 512, look_at_clip)),
-            Kind::Tts => Some(wanted("audio_url", "a WAV", 100, look_at_voice)),
+            Kind::Video => Some(wanted("video_url", "an MP4 or WebM", 512, look_at_clip)),
+            Kind::Tts => Some(wanted("audio_url", "a sound", 100, look_at_voice)),
             Kind::Storyboard | Kind::Film => None,
         }
     }
@@ -64,118 +70,64 @@ fn look_at_image(path: &Path) -> Result<Seen, Problem> {
 }
 
 fn look_at_clip(path: &Path) -> Result<Seen, Problem> {
-    sensible("mp4", seconds_of(path, clip_seconds)?, "must be an MP4 that says how long it is, up to an hour")
+    let words = "must be an MP4 or WebM that shows something, and says for how long: an hour at most";
+    measured(path, words, |file, head| {
+        // EBML; what kind of it, its head says in words.
+        if head.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) && head.windows(4).any(|word| word == b"webm") {
+            return Ok(through(file, Stream::WebM)?.map(|seconds| ("webm", seconds)));
+        }
+        Ok(movie_seconds(file, *b"vide")?.map(|seconds| ("mp4", seconds)))
+    })
 }
 
 fn look_at_voice(path: &Path) -> Result<Seen, Problem> {
-    sensible("wav", seconds_of(path, voice_seconds)?, "must be a WAV of up to an hour")
-}
-
-fn sensible(extension: &'static str, seconds: Option<f64>, words: &str) -> Result<Seen, Problem> {
-    let sensible = seconds.filter(|seconds| (0.01..=LONGEST).contains(seconds));
-    let seconds = sensible.ok_or_else(|| Problem::invalid("file", words))?;
-    Ok(Seen { extension, seconds: Some(seconds) })
-}
-
-/// How long a file is; `None` for one that does not say so, or ends before it does.
-fn seconds_of(path: &Path, read: fn(&mut File) -> io::Result<Option<f64>>) -> Result<Option<f64>, Problem> {
-    let read = File::open(path).and_then(|mut file| read(&mut file));
-    match read {
-        Ok(seconds) => Ok(seconds),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(Problem::unavailable("media_unavailable", "stored media cannot be read")
-            .because(error.to_string())),
-    }
-}
-
-fn bytes<const N: usize>(file: &mut File) -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    file.read_exact(&mut bytes).map(|()| bytes)
-}
-
-/// The length of an MP4, from the header of its movie (ISO/IEC 14496-12, 8.2.2).
-fn clip_seconds(file: &mut File) -> io::Result<Option<f64>> {
-    let end = file.metadata()?.len();
-    if find_box(file, *b"ftyp", end)?.is_none_or(|(start, _)| start > 16) {
-        return Ok(None);
-    }
-    file.rewind()?;
-    let Some((_, movie_end)) = find_box(file, *b"moov", end)? else { return Ok(None) };
-    if find_box(file, *b"mvhd", movie_end)?.is_none() {
-        return Ok(None);
-    }
-    let [version, ..] = bytes::<4>(file)?;
-    let (scale, duration) = if version == 1 {
-        let head: [u8; 28] = bytes(file)?;
-        (word(&head[16..20]), (word(&head[20..24]) << 32) | word(&head[24..28]))
-    } else {
-        let head: [u8; 16] = bytes(file)?;
-        (word(&head[8..12]), word(&head[12..16]))
-    };
-    Ok((scale > 0).then(|| duration as f64 / scale as f64))
-}
-
-/// A big-endian word of 4 bytes.
-fn word(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte))
-}
-
-/// The first box of a type up to `end`: where its content starts, which is read next, and where it ends.
-fn find_box(file: &mut File, wanted: [u8; 4], end: u64) -> io::Result<Option<(u64, u64)>> {
-    for _ in 0..CHUNKS {
-        let start = file.stream_position()?;
-        if start + 8 > end {
-            return Ok(None);
-        }
-        let head: [u8; 8] = bytes(file)?;
-        let (size, content) = match word(&head[..4]) {
-            0 => (end - start, start + 8),
-            1 => (word(&bytes::<8>(file)?), start + 16),
-            size => (size, start + 8),
+    let words = "must be a WAV, FLAC, MP3, Ogg or M4A of up to an hour";
+    measured(path, words, |file, head| {
+        let Some(extension) = sound_extension(head) else { return Ok(None) };
+        let seconds = match extension {
+            "wav" => wav::seconds(file),
+            "flac" => through(file, Stream::Flac),
+            "ogg" => through(file, Stream::Ogg),
+            "mp3" => through(file, Stream::Mp3),
+            _ => movie_seconds(file, *b"soun"),
         };
-        let next = start.saturating_add(size);
-        if next < content || next > end {
-            return Ok(None);
-        }
-        if head[4..] == wanted {
-            return Ok(Some((content, next)));
-        }
-        file.seek(SeekFrom::Start(next))?;
-    }
-    Ok(None)
+        Ok(seconds?.map(|seconds| (extension, seconds)))
+    })
 }
 
-/// The length of a WAV of plain samples. Servers that stream write a length at random, so what is there counts.
-fn voice_seconds(file: &mut File) -> io::Result<Option<f64>> {
-    let end = file.metadata()?.len();
-    let head: [u8; 12] = bytes(file)?;
-    if &head[..4] != b"RIFF" || &head[8..] != b"WAVE" {
-        return Ok(None);
+fn movie_seconds(file: &mut File, of: [u8; 4]) -> io::Result<Option<f64>> {
+    match mp4::movie(file)? {
+        Some(movie) if mp4::has_track(file, movie, of)? => mp4::seconds(file, movie),
+        _ => Ok(None),
     }
-    let mut bytes_a_second = None;
-    for _ in 0..CHUNKS {
-        let head: [u8; 8] = bytes(file)?;
-        let length = u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
-        let start = file.stream_position()?;
-        match (&head[..4], bytes_a_second) {
-            (b"data", Some(rate)) if rate > 0 => {
-                let there = end.saturating_sub(start);
-                let length = if length == 0 { there } else { length.min(there) };
-                return Ok(Some(length as f64 / f64::from(rate)));
-            }
-            (b"data", _) => return Ok(None),
-            (b"fmt ", _) if length >= 16 => {
-                let format: [u8; 16] = bytes(file)?;
-                let plain = matches!(u16::from_le_bytes([format[0], format[1]]), 1 | 3 | 0xfffe);
-                let rate = u32::from_le_bytes([format[8], format[9], format[10], format[11]]);
-                bytes_a_second = plain.then_some(rate);
-            }
-            _ => {}
+}
+
+fn through(file: &File, stream: Stream) -> io::Result<Option<f64>> {
+    Ok(packets::seconds(file.try_clone()?, stream, LONGEST))
+}
+
+/// What a file is and how long, when that is sensible; one that ends too early is nothing.
+fn measured(
+    path: &Path,
+    words: &str,
+    look: fn(&mut File, &[u8]) -> io::Result<Option<Measured>>,
+) -> Result<Seen, Problem> {
+    let looked = File::open(path).and_then(|mut file| {
+        let mut head = Vec::new();
+        (&mut file).take(HEAD).read_to_end(&mut head)?;
+        file.rewind()?;
+        look(&mut file, &head)
+    });
+    match looked {
+        Ok(Some((extension, seconds))) if (0.01..=LONGEST).contains(&seconds) => {
+            Ok(Seen { extension, seconds: Some(seconds) })
         }
-        // Chunks of odd length are padded by a byte.
-        file.seek(SeekFrom::Start(start + length + length % 2))?;
+        Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
+            Err(Problem::unavailable("media_unavailable", "stored media cannot be read")
+                .because(error.to_string()))
+        }
+        _ => Err(Problem::invalid("file", words)),
     }
-    Ok(None)
 }
 
 #[cfg(test)]
@@ -207,9 +159,15 @@ mod tests {
         [size.as_slice(), name, content].concat()
     }
 
-    fn mp4(scale: u32, duration: u32) -> Vec<u8> {
+    fn mp4(scale: u32, duration: u32, sorts: &[&[u8; 4]]) -> Vec<u8> {
         let times = [[0; 12].as_slice(), &scale.to_be_bytes(), &duration.to_be_bytes(), &[0; 80]].concat();
-        let movie = mp4_box(b"moov", &[mp4_box(b"udta", b"x"), mp4_box(b"mvhd", &times)].concat());
+        let track = |sort: &[u8]| {
+            let handler = mp4_box(b"hdlr", &[&[0; 8], sort, &[0; 12]].concat());
+            mp4_box(b"trak", &[mp4_box(b"tkhd", &[0; 80]), mp4_box(b"mdia", &handler)].concat())
+        };
+        let tracks: Vec<u8> = sorts.iter().flat_map(|sort| track(sort.as_slice())).collect();
+        let movie = [mp4_box(b"udta", b"x"), mp4_box(b"mvhd", &times), tracks].concat();
+        let movie = mp4_box(b"moov", &movie);
         [mp4_box(b"ftyp", b"isom\0\0\x02\0isom"), mp4_box(b"mdat", &[7; 100]), movie].concat()
     }
 
@@ -224,31 +182,57 @@ mod tests {
     }
 
     #[test]
+    fn a_sound_is_gone_through_to_its_end() {
+        // Frames of silence (ISO/IEC 11172-3, layer III), 128 kbit/s and 1,152 samples at 44.1 kHz each.
+        let frame = [[0xff, 0xfb, 0x90, 0xc4].as_slice(), &[0; 413]].concat();
+        let seen = look(Kind::Tts, &frame.repeat(100)).unwrap();
+        assert_eq!(seen.extension, "mp3");
+        assert!((seen.seconds.unwrap() - 2.61).abs() < 0.05, "{seen:?}");
+        let hours = look(Kind::Tts, &frame.repeat(140_000));
+        assert_eq!(hours, None, "more than an hour");
+    }
+
+    #[test]
     fn what_is_no_voice_is_refused() {
         let silent = wav(&[mono_16_bit_8_khz(), chunk(b"data", b"")]);
         let early = wav(&[chunk(b"data", &[0; 100]), mono_16_bit_8_khz()]);
-        let endless = wav(&vec![chunk(b"LIST", b""); CHUNKS + 1]);
+        let endless = wav(&vec![chunk(b"LIST", b""); 257]);
         let mp3 = b"ID3\x04 and what follows".to_vec();
+        let (ogg, flac) = (b"OggS and more".to_vec(), b"fLaC and no more".to_vec());
         let compressed = [b"\x55\0".as_slice(), &mono_16_bit_8_khz()[10..]].concat();
         let compressed = wav(&[chunk(b"fmt ", &compressed), chunk(b"data", &[0; 8_000])]);
-        for content in [silent, early, endless, mp3, compressed, Vec::new(), b"<html></html>".to_vec()] {
+        for content in
+            [silent, early, endless, mp3, ogg, flac, compressed, Vec::new(), b"<html></html>".to_vec()]
+        {
             assert_eq!(look(Kind::Tts, &content), None);
         }
     }
 
     #[test]
     fn a_clip_says_how_long_it_is() {
-        assert_eq!(look(Kind::Video, &mp4(600, 1_500)), Some(Seen { extension: "mp4", seconds: Some(2.5) }));
+        let seen = |extension| Some(Seen { extension, seconds: Some(2.5) });
+        let both = mp4(600, 1_500, &[b"soun", b"vide"]);
+        assert_eq!((look(Kind::Video, &both), look(Kind::Tts, &both)), (seen("mp4"), seen("m4a")));
     }
 
     #[test]
     fn what_is_no_clip_is_refused() {
-        let whole = mp4(600, 1_500);
+        let whole = mp4(600, 1_500, &[b"vide"]);
         let cut = whole[..whole.len() - 90].to_vec();
+        let silent = mp4(600, 1_500, &[b"soun"]);
         let mut looped = whole.clone();
         looped[3] = 4;
-        for content in
-            [mp4(0, 1), mp4(600, 0), mp4(1, u32::MAX), cut, looped, whole[16..].to_vec(), b"GIF89a".to_vec()]
+        for content in [(0, 1), (600, 0), (1, u32::MAX)]
+            .map(|(scale, duration)| mp4(scale, duration, &[b"vide"]))
+            .into_iter()
+            .chain([
+                cut,
+                looped,
+                silent,
+                whole[16..].to_vec(),
+                b"GIF89a".to_vec(),
+                b"\x1a\x45\xdf\xa3webm".to_vec(),
+            ])
         {
             assert_eq!(look(Kind::Video, &content), None, "{content:?}");
         }

@@ -3,7 +3,10 @@
 
 mod fetch;
 mod media;
+mod mp4;
+mod packets;
 mod upload;
+mod wav;
 
 pub(crate) use media::Wanted;
 
