@@ -422,8 +422,8 @@ pub enum Again {
     Dead,
 }
 
-/// Delivers what has ended again, under the same ids; answers how many there are. In each of their lanes the first
-/// pending delivery is due at once, and what was due there before waits behind it.
+/// Delivers what has ended again, under the same ids; answers how many there are. What was due in one of their lanes
+/// waits when an earlier delivery is pending again.
 pub async fn redeliver(pool: &PgPool, webhook: Uuid, again: Again) -> Result<u64, PostgresError> {
     let mut transaction = pool.begin().await.map_err(PostgresError::during("begin a redelivery"))?;
     hold(&mut transaction, &[webhook]).await?;
@@ -443,8 +443,10 @@ pub async fn redeliver(pool: &PgPool, webhook: Uuid, again: Again) -> Result<u64
     .await
     .map_err(PostgresError::during("deliver again"))?;
     sqlx::query(
-        "UPDATE webhook_deliveries SET due_at = NULL \
-         WHERE webhook_id = $1 AND project_id = ANY($2) AND state = 'pending' AND due_at IS NOT NULL",
+        "UPDATE webhook_deliveries d SET due_at = NULL \
+         WHERE webhook_id = $1 AND project_id = ANY($2) AND state = 'pending' AND due_at IS NOT NULL \
+           AND EXISTS (SELECT FROM webhook_deliveries WHERE webhook_id = $1 AND project_id = d.project_id \
+             AND state = 'pending' AND version < d.version)",
     )
     .bind(webhook)
     .bind(&projects)
