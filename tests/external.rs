@@ -7,6 +7,7 @@ mod uploads;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use api::{Access, AuthConfig};
@@ -37,6 +38,8 @@ type Answers = dyn Fn() -> Response<Body> + Send + Sync;
 /// What a node was told, and what it has to show.
 #[derive(Clone, Default)]
 struct Shelf {
+    /// Orders that it has no time for yet.
+    busy: Arc<AtomicUsize>,
     orders: Arc<Mutex<Vec<Value>>>,
     files: Arc<Mutex<HashMap<String, Arc<Answers>>>>,
 }
@@ -94,6 +97,9 @@ async fn order(State(shelf): State<Shelf>, headers: HeaderMap, body: String) -> 
     let is_fresh = (Clock::System.now().timestamp() - at).abs() < 300;
     if !is_fresh || header("webhook-signature") != shared().sign(header("webhook-id"), at, &body) {
         return status(401);
+    }
+    if shelf.busy.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
+        return status(503);
     }
     shelf.orders.lock().unwrap().push(serde_json::from_str(&body).unwrap());
     status(202)

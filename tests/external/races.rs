@@ -1,5 +1,7 @@
 //! Reports at the wrong moment, or of the wrong work: none of them ends what it is not about.
 
+use std::sync::atomic::Ordering::SeqCst;
+
 use domain::ids::{ProjectId, TaskId};
 use domain::job::Kind;
 use domain::project::{Command, TaskState};
@@ -73,6 +75,20 @@ async fn a_report_ends_no_storyboard() {
     let failure = signed(json!({ "task_id": task, "status": "FAILED", "err_msg": "x" }));
     system.assert_refused(project, &[(failure, 400, "not made elsewhere")]).await;
     system.world.start_worker("all", worker::providers::bench::Sleeping::default(), &Kind::ALL);
+    system.settled(project).await;
+    system.world.finish().await;
+}
+
+#[tokio::test]
+async fn a_node_that_has_no_time_is_asked_again_within_the_same_attempt() {
+    let (system, stand) = (System::start().await, Stand::open().await);
+    stand.shelf.busy.store(1, SeqCst);
+    system.world.start_worker("all", stand.provider(&[Kind::Image]), &Kind::ALL);
+    let (project, task) = system.a_picture().await;
+    let order = stand.told(1).await.remove(0);
+    assert_eq!((stand.shelf.busy.load(SeqCst), &order["attempt"]), (0, &json!(1)));
+    let url = stand.shows("a.png", content("image/png", picture(13)));
+    assert_eq!(system.report(&success(task, &url)).await.body["status"], "SUCCESS");
     system.settled(project).await;
     system.world.finish().await;
 }

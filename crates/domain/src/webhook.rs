@@ -88,11 +88,11 @@ impl Secret {
     }
 
     /// The header `webhook-signature` of a message sent at `timestamp` (seconds since 1970).
-    pub fn sign(&self, message: &str, timestamp: i64, body: &str) -> String {
+    pub fn sign(&self, message: &str, timestamp: i64, body: impl AsRef<[u8]>) -> String {
         // HMAC takes keys of any length; an empty signature keeps the function total.
         let Some(mut mac) = self.mac() else { return String::new() };
         mac.update(format!("{message}.{timestamp}.").as_bytes());
-        mac.update(body.as_bytes());
+        mac.update(body.as_ref());
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
     }
 
@@ -106,9 +106,9 @@ pub fn headers(
     secrets: &[Secret],
     message: String,
     timestamp: i64,
-    body: &str,
+    body: impl AsRef<[u8]>,
 ) -> [(&'static str, String); 3] {
-    let signatures: Vec<String> = secrets.iter().map(|key| key.sign(&message, timestamp, body)).collect();
+    let signatures: Vec<String> = secrets.iter().map(|key| key.sign(&message, timestamp, &body)).collect();
     [
         ("webhook-id", message),
         ("webhook-timestamp", timestamp.to_string()),

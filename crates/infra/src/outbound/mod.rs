@@ -115,8 +115,9 @@ impl Outbound {
         &self,
         url: &str,
         headers: &[(&'static str, String)],
-        body: String,
+        body: impl Into<Bytes>,
     ) -> Result<u16, OutboundError> {
+        let body = body.into();
         // Addresses in URLs are never resolved, so the resolver does not see them.
         self.check_url(url).map_err(|_| OutboundError::Forbidden)?;
         let mut map = HeaderMap::new();

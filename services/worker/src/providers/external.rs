@@ -4,22 +4,30 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::slice;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use domain::asset::AssetKey;
+use domain::desk::Job;
 use domain::job::{Failure, ImageSpec, Kind, Spec, TtsSpec, VideoSpec};
 use domain::upload_pass::UploadPass;
 use domain::webhook::{Secret, headers};
 use infra::outbound::{AddressRules, Outbound, OutboundError, OutboundSetupError, UrlError};
 use infra::runtime::Clock;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::{JobContext, Made, Provider};
+use super::{JobContext, Made, ProgressReport, Provider};
 
 /// Largest picture that is sent along, in bytes.
 const PICTURE_LIMIT: u64 = 50 * 1024 * 1024;
 
+/// A node that cannot take an order is asked again after such pauses, each twice the one before, and for so long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Where nodes report to, at the end of its address. Beside it is where they bring what they made.
 const REPORTS: &str = "/task_complete";
 
@@ -109,14 +117,28 @@ impl Reached {
         Ok(Self { upload_url: format!("{beside}/task_upload"), node, outbound, clock })
     }
 
-    /// Tells the node what to make. When it is not known whether it heard that, it may be at it: asking again could
-    /// cost twice, so its report is waited for all the same.
+    /// Tells the node what to make, for as long as it is away or has enough to do: that uses up no attempt.
     async fn ask(&self, spec: &Spec, context: &JobContext) -> Result<(), Failure> {
-        let (task, attempt) = (context.job.task, context.job.attempt);
-        let order = self.order(spec, context).await?.to_string();
-        let at = self.clock.now().timestamp();
-        let headers = headers(slice::from_ref(&self.node.secret), format!("{task}-{attempt}"), at, &order);
-        match self.outbound.post_json(&self.node.url, &headers, order).await {
+        let order = Bytes::from(self.order(spec, context).await?.to_string());
+        let (started, mut pause) = (Instant::now(), FIRST_PAUSE);
+        loop {
+            let Err(failure) = self.tell(context.job, &order).await else { return Ok(()) };
+            if !failure.retryable || started.elapsed() + pause > PATIENCE {
+                return Err(failure);
+            }
+            let message = format!("{}; asking again", failure.message);
+            context.progress.send_replace(ProgressReport { message, ..ProgressReport::default() });
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Tells it once. When it is not known whether it heard that, it may be at it: asking again could cost twice, so
+    /// its report is waited for all the same.
+    async fn tell(&self, job: Job, order: &Bytes) -> Result<(), Failure> {
+        let (id, at) = (format!("{}-{}", job.task, job.attempt), self.clock.now().timestamp());
+        let headers = headers(slice::from_ref(&self.node.secret), id, at, order);
+        match self.outbound.post_json(&self.node.url, &headers, order.clone()).await {
             Ok(200..=299) | Err(OutboundError::TimedOut | OutboundError::Broken) => Ok(()),
             Ok(status @ (408 | 425 | 429 | 500..=599)) => {
                 Err(Failure::retry("node_unavailable", format!("the external node answered {status}")))
