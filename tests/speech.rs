@@ -2,10 +2,13 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::path::Path;
 
 use domain::job::TtsSpec;
+use domain::settings::VoiceFormat;
 use futures::future::join_all;
-use standalone::stack::speech_tools;
+use standalone::stack::{film_tools, speech_tools};
+use worker::film::convert_voice;
 use worker::providers::builtin::tts::{Piper, SpeakError, Speech, SpeechTools, Spoken};
 use worker::wav::Reader;
 
@@ -24,7 +27,15 @@ async fn both(processes: usize) -> Speech {
 }
 
 fn spec(text: &str) -> TtsSpec {
-    TtsSpec { text: text.to_owned(), language: None, voice: None, speed: 1.0, model: None }
+    TtsSpec {
+        text: text.to_owned(),
+        language: None,
+        voice: None,
+        speed: 1.0,
+        format: None,
+        sample_rate: None,
+        model: None,
+    }
 }
 
 /// What was spoken, and its samples as another reader sees them.
@@ -103,6 +114,36 @@ async fn speed_changes_the_length() {
         }
         assert!(seconds[0] > seconds[1] * 1.5 && seconds[1] > seconds[2] * 1.5, "{language}: {seconds:?}");
     }
+}
+
+#[tokio::test]
+async fn a_voice_comes_in_the_format_and_at_the_rate_that_are_asked_for() {
+    let tools = film_tools(provider_tools().await).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let wav = folder.path().join("voice.wav");
+    let plain = spec("Le phare brille.");
+    let rate = espeak_only().await.speak(&plain, "fr", &wav).await.unwrap().sample_rate;
+    let convert = async |format, sample_rate| {
+        let spec = TtsSpec { format, sample_rate, ..plain.clone() };
+        convert_voice(&tools, &spec, (&wav, rate)).await.unwrap()
+    };
+    assert_eq!(convert(None, None).await, wav, "it is left as it is");
+    let length = |path: &Path| {
+        let mut reader = Reader::new(BufReader::new(File::open(path).unwrap())).unwrap();
+        let mut samples = vec![0; 1 << 20];
+        let read = reader.read(&mut samples).unwrap();
+        (reader.format().sample_rate, read as f64 / f64::from(reader.format().sample_rate))
+    };
+    let low = convert(None, Some(8_000)).await;
+    let ((_, before), (low_rate, after)) = (length(&wav), length(&low));
+    assert!(low_rate == 8_000 && (before - after).abs() < 0.01, "{before} s became {after} s");
+    let mp3 = convert(Some(VoiceFormat::Mp3), Some(44_000)).await;
+    let bytes = std::fs::read(&mp3).unwrap();
+    assert!(mp3.extension().unwrap() == "mp3" && bytes.starts_with(b"ID3"), "{mp3:?}");
+    assert!(bytes.len() < std::fs::read(&wav).unwrap().len(), "it is smaller");
+    std::fs::write(&wav, "no voice").unwrap();
+    let spec = TtsSpec { format: Some(VoiceFormat::Mp3), ..plain.clone() };
+    assert!(convert_voice(&tools, &spec, (&wav, rate)).await.is_err());
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::asset::{Asset, AssetKey};
 use crate::ids::ShotId;
-use crate::settings::{Captions, FilmFormat, Fit, Mood, Motion, OnMissing, Quality, Transition};
+use crate::settings::{Captions, FilmFormat, Fit, Mood, Motion, OnMissing, Quality, Transition, VoiceFormat};
 
 /// What sort of work a task is.
 #[derive(
@@ -218,6 +218,12 @@ pub struct TtsSpec {
     pub voice: Option<String>,
     /// Speed factor, 0.5 to 2; 1 is the voice's own.
     pub speed: f64,
+    /// What it is kept in; WAV when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<VoiceFormat>,
+    /// Samples per second, 8,000 to 192,000; the voice's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_rate: Option<u32>,
     /// The model asked for, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,

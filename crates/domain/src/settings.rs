@@ -77,6 +77,14 @@ FilmFormat {
     Webm = "webm",
 });
 
+words!(/// What a voice is kept in.
+VoiceFormat {
+    /// Samples as they are; the default.
+    Wav = "wav",
+    /// MP3, for players that want nothing else.
+    Mp3 = "mp3",
+});
+
 words!(/// What joins a shot to the next.
 Transition {
     /// A hard cut.

@@ -405,10 +405,10 @@ pub struct Parameters {
     /// Speed of a voice, 0.5 to 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub speed: Option<f64>,
-    /// Samples per second that a voice was asked for in, 8,000 to 192,000; kept and told.
+    /// Samples per second of a voice, 8,000 to 192,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample_rate: Option<u32>,
-    /// Format that a voice was asked for in; kept and told, as voices are WAV.
+    /// What a voice is kept in, `wav` or `mp3`; WAV when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub voice_format: Option<String>,
     /// Quality of a film.

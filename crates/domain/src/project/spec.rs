@@ -6,6 +6,7 @@ use super::command::Parameters;
 use super::state::{Project, Shot, Status, Take, Task, TaskState};
 use crate::ids::{ShotId, TaskId};
 use crate::job::{ImageSpec, Kind, Spec, StoryboardSpec, TtsSpec, VideoSpec};
+use crate::settings::VoiceFormat;
 
 /// Length of a clip in seconds when nobody says otherwise.
 const CLIP_SECONDS: f64 = 4.0;
@@ -144,6 +145,8 @@ impl Project {
             language: self.settings.language.clone().or_else(|| self.language.clone()),
             voice: parameters.voice.clone().or_else(|| self.settings.voice.clone()),
             speed: parameters.speed.unwrap_or(1.0),
+            format: voice_format(parameters).filter(|format| *format != VoiceFormat::Wav),
+            sample_rate: parameters.sample_rate,
             model: parameters.model.clone(),
         })
     }
@@ -153,6 +156,11 @@ impl Project {
         let today = self.spec_of(kind, Some(shot.id), &take.parameters);
         today.is_some_and(|spec| spec.hash() == take.spec_hash)
     }
+}
+
+/// The format that was asked for; one that nobody makes was kept by earlier versions, and told.
+fn voice_format(parameters: &Parameters) -> Option<VoiceFormat> {
+    parameters.voice_format.as_deref()?.parse().ok()
 }
 
 fn has_words(shot: &Shot) -> bool {

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use domain::project::{Parameters, limits};
-use domain::settings::{Aspect, FrameSize, Resolution, Settings};
+use domain::settings::{Aspect, FrameSize, Resolution, Settings, VoiceFormat};
 
 use super::fields::Fields;
 use crate::problem::Problem;
@@ -49,9 +49,17 @@ impl<'a> Asked<'a> {
             voice: self.fields.text(&["voice", "speaker", "lang"]),
             speed: self.number(&["speed"], limits::SPEED)?,
             sample_rate: self.whole(&["sample_rate"], limits::SAMPLE_RATE)?,
-            voice_format: self.fields.text(&["format"]),
+            voice_format: self.voice_format(),
             ..Parameters::default()
         })
+    }
+
+    /// One that nobody makes becomes WAV.
+    fn voice_format(&mut self) -> Option<String> {
+        let asked = self.fields.text(&["format"])?.trim().to_lowercase();
+        let near = asked.parse().unwrap_or(VoiceFormat::Wav);
+        self.note("format", asked, near);
+        Some(near.to_string())
     }
 
     /// What a film is to be like; what is not said is the project's own.

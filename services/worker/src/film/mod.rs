@@ -21,6 +21,7 @@ mod segment;
 mod sound;
 mod subtitles;
 mod verify;
+mod voice;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -39,6 +40,7 @@ pub use error::FilmError;
 pub use ffmpeg::FfmpegError;
 pub use input::InputError;
 pub use plan::{FilmPlan, PlanError};
+pub use voice::convert_voice;
 
 use compose::Labels;
 use ffmpeg::{Ffmpeg, blocking};

@@ -3,7 +3,7 @@
 use super::telling::{Telling, narration, settings_patch, style_patch, video_on};
 use crate::job::{FilmMusic, FilmSpec, ImageSpec, Kind, Output, Spec, StoryboardOutput, TtsSpec, VideoSpec};
 use crate::project::{Parameters, ShotPatch};
-use crate::settings::{Aspect, Mood, Music, Quality, Resolution, Settings, Transition};
+use crate::settings::{Aspect, Mood, Music, Quality, Resolution, Settings, Transition, VoiceFormat};
 
 fn image(told: &Telling, parameters: &Parameters) -> ImageSpec {
     match told.project.spec_of(Kind::Image, Some(told.shot_id(1)), parameters) {
@@ -95,6 +95,20 @@ fn a_voice_speaks_the_language_of_the_settings_else_of_the_storyboard() {
     let asked = Parameters { voice: Some("tom".to_owned()), speed: Some(1.5), ..Parameters::default() };
     let spec = tts(&told, &asked);
     assert_eq!((spec.voice.as_deref(), spec.speed), (Some("tom"), 1.5));
+}
+
+#[test]
+fn a_voice_is_asked_for_in_a_format_and_at_a_rate_or_as_it_is() {
+    let told = Telling::with_shots(&["One."], Settings::default());
+    let plain = tts(&told, &Parameters::default());
+    for (format, asked) in [("mp3", Some(VoiceFormat::Mp3)), ("wav", None), ("pcm", None)] {
+        let parameters = Parameters { voice_format: Some(format.to_owned()), ..Parameters::default() };
+        assert_eq!(tts(&told, &parameters).format, asked, "{format}");
+    }
+    let low = Parameters { sample_rate: Some(16_000), ..Parameters::default() };
+    assert_eq!(tts(&told, &low), TtsSpec { sample_rate: Some(16_000), ..plain.clone() });
+    let stored = serde_json::to_string(&plain).unwrap();
+    assert!(!stored.contains("format") && !stored.contains("sampleRate"), "the same as ever: {stored}");
 }
 
 #[test]

@@ -33,12 +33,21 @@ impl Builtin {
         let language = spec.language.clone().unwrap_or_else(|| language::detect(&spec.text).to_owned());
         let wav = context.work.join("voice.wav");
         let spoken = self.speech.speak(spec, &language, &wav).await?;
+        let another = another_voice(spec.voice.as_deref(), &language, &spoken.voice);
+        let converted = film::convert_voice(&self.film, spec, (&wav, spoken.sample_rate)).await;
+        let kept = converted.as_ref().err().map(|error| format!("the voice stays as it was made: {error}"));
+        let file = converted.unwrap_or(wav);
         let file = MadeFile {
-            content: Content::File(wav),
-            extension: "wav",
+            extension: if file.extension().is_some_and(|extension| extension == "mp3") {
+                "mp3"
+            } else {
+                "wav"
+            },
+            content: Content::File(file),
             duration_seconds: Some(spoken.duration_seconds),
         };
-        let degraded = another_voice(spec.voice.as_deref(), &language, &spoken.voice);
+        let reasons: Vec<String> = another.into_iter().chain(kept).collect();
+        let degraded = Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty());
         let made = made(Files::Media(file), Some(spoken.voice), None);
         Ok(Made { made_with: MadeWith { degraded, ..made.made_with }, ..made })
     }
@@ -94,8 +103,9 @@ impl Provider for Builtin {
 
 /// What to say when the voice that was asked for is not the one that spoke.
 fn another_voice(asked: Option<&str>, language: &str, spoken: &str) -> Option<String> {
-    let asked =
-        asked.map(str::trim).filter(|asked| !asked.is_empty() && !asked.eq_ignore_ascii_case(spoken))?;
+    // A language stands for its own voice.
+    let is_met = |asked: &str| [spoken, language].iter().any(|name| asked.eq_ignore_ascii_case(name));
+    let asked = asked.map(str::trim).filter(|asked| !asked.is_empty() && !is_met(asked))?;
     Some(format!("no voice called {asked:?} speaks {language:?} here; {spoken} was taken instead"))
 }
 
@@ -132,7 +142,7 @@ mod tests {
     fn another_voice_than_the_one_that_was_asked_for_is_told() {
         let told = another_voice(Some("nova"), "fr", "fr+Annie");
         assert_eq!(told.unwrap(), "no voice called \"nova\" speaks \"fr\" here; fr+Annie was taken instead");
-        for asked in [None, Some(""), Some(" "), Some("EN-GB+f3")] {
+        for asked in [None, Some(""), Some(" "), Some("EN-GB+f3"), Some("en")] {
             assert_eq!(another_voice(asked, "en", "en-gb+f3"), None, "{asked:?}");
         }
     }

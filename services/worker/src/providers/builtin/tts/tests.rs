@@ -3,7 +3,15 @@
 use super::*;
 
 fn spec(text: &str) -> TtsSpec {
-    TtsSpec { text: text.to_owned(), language: None, voice: None, speed: 1.0, model: None }
+    TtsSpec {
+        text: text.to_owned(),
+        language: None,
+        voice: None,
+        speed: 1.0,
+        format: None,
+        sample_rate: None,
+        model: None,
+    }
 }
 
 /// A program of our own in place of a synthesiser.
