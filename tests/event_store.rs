@@ -128,18 +128,19 @@ async fn a_project_is_the_same_from_memory_from_a_snapshot_and_from_its_events()
     play(&world.shared.store, project).await;
     let remembered = world.state(project).await;
     assert!(remembered.version > 100, "there is a snapshot to be had");
-    until("the snapshot is written", LONG, async || {
-        let count: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM snapshots").fetch_one(world.pool()).await.unwrap();
+    let a_snapshot = async || {
+        let count = sqlx::query_scalar("SELECT count(*) FROM snapshots WHERE schema_hash <> 'another'");
+        let count: i64 = count.fetch_one(world.pool()).await.unwrap();
         if count > 0 { Ok(()) } else { Err("none".to_owned()) }
-    })
-    .await;
+    };
+    until("the snapshot is written", LONG, a_snapshot).await;
     world.shared.store.clear_cache();
     assert_eq!(world.state(project).await, remembered);
     // As another version of the program would have left it.
     sqlx::query("UPDATE snapshots SET schema_hash = 'another'").execute(world.pool()).await.unwrap();
     world.shared.store.clear_cache();
     assert_eq!(world.state(project).await, remembered);
+    until("whoever had to read it all has left a snapshot", LONG, a_snapshot).await;
     let leader = depose(&world).await;
     assert_eq!(snapshot::sweep(world.pool(), 10, &leader).await.unwrap(), 1);
     world.end().await;

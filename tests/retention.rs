@@ -369,6 +369,36 @@ async fn a_result_that_comes_to_the_same_content_keeps_it() {
 }
 
 #[tokio::test]
+async fn what_a_worker_brings_after_a_purge_goes_again_and_brings_nothing_back() {
+    let kept = Kept::new(None).await;
+    let hand = Hand::new(&kept.world, "hand").await;
+    let project = kept.world.a_film_of(1, Settings::default()).await;
+    hand.do_storyboard(&kept.world, project, 1).await;
+    let (message, claim) = hand.start(Kind::Image).await;
+    hand.upload(message.job, claim, b"in time", b"in time").await;
+    kept.purge(&format!("/v1/projects/{project}")).await;
+    let purged = kept.world.state(project).await;
+    let uploads = kept.world.servers.media().join(format!("incoming/{}", message.job.task));
+    until("its uploads are cleared", LONG, async || match uploads.exists() {
+        true => Err("they are there".to_owned()),
+        false => Ok(()),
+    })
+    .await;
+    let asset = hand.upload(message.job, claim, b"too late", b"too late").await;
+    let key = asset.key.clone();
+    hand.report(Kind::Image, message.job, claim, Output::Media { asset }).await;
+    assert_eq!(kept.world.state(project).await, purged);
+    assert!(kept.world.shared.media.size(&key).await.unwrap().is_some());
+    kept.pass_days(8);
+    until("nothing is left of it", LONG, async || {
+        let size = kept.world.shared.media.size(&key).await.unwrap();
+        size.map_or(Ok(()), |size| Err(format!("{size} bytes")))
+    })
+    .await;
+    kept.world.end().await;
+}
+
+#[tokio::test]
 async fn a_file_that_was_on_its_way_out_when_the_engine_died_comes_back_if_it_is_named() {
     let kept = Kept::with_worker(None).await;
     let path = kept.a_film("The keeper lit the lamp. A ship came home.").await;

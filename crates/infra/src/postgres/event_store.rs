@@ -252,6 +252,10 @@ impl EventStore {
             }
             self.keep_in_memory(project, &loaded);
         }
+        // Nobody has left a snapshot: of a history from elsewhere, or since states have another shape.
+        if rows.len() as u64 >= SNAPSHOT_EVERY {
+            snapshot::write_behind(self.pool.clone(), project, loaded.clone());
+        }
         Ok(loaded)
     }
 
