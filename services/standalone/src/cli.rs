@@ -469,3 +469,9 @@ pub(crate) fn say(line: &str) {
 pub(crate) fn say_to_stderr(line: &str) {
     eprintln!("{line}");
 }
+
+/// Minutes and seconds.
+pub(crate) fn clock(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    format!("{}:{:02}", whole / 60, whole % 60)
+}

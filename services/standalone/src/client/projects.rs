@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::output::{details, field, time};
 use super::{Client, Id, shots};
-use crate::cli::say;
+use crate::cli::{clock, say};
 use crate::exit::Failed;
 use crate::film::Story;
 
@@ -229,7 +229,8 @@ fn show(project: &Value) -> String {
         ("title", field(project, "title")),
         ("version", field(project, "version")),
         ("status", field(project, "status")),
-        ("progress", format!("{} %", field(progress, "percent"))),
+        ("progress", how_far(progress)),
+        ("cost", cost(project)),
         ("style", field(project, "style")),
         ("created", time(project, "createdAt")),
         ("updated", time(project, "updatedAt")),
@@ -237,8 +238,44 @@ fn show(project: &Value) -> String {
     if project["film"].is_object() {
         pairs.push(("film", field(&project["film"], "url")));
     }
+    pairs.retain(|(_, value)| !value.is_empty());
     match project["shots"].as_array() {
         Some(shots) if !shots.is_empty() => format!("{}\n\n{}", details(&pairs), shots::table_of(shots)),
         _ => details(&pairs),
+    }
+}
+
+fn how_far(progress: &Value) -> String {
+    let percent = format!("{} %", field(progress, "percent"));
+    match progress["etaSeconds"].as_f64() {
+        Some(seconds) => format!("{percent}, about {} left", clock(seconds)),
+        None => percent,
+    }
+}
+
+/// Empty for what costs nothing and has no budget.
+fn cost(project: &Value) -> String {
+    let cost = project["cost"].as_f64().unwrap_or_default();
+    match project["settings"]["budget"].as_f64() {
+        Some(budget) => format!("{cost:.2} of {budget:.2}"),
+        None if cost > 0.0 => format!("{cost:.2}"),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_project_costs_and_how_long_it_takes_is_shown_where_it_is_known() {
+        let shown = show(&json!({
+            "id": "1", "progress": { "percent": 60, "etaSeconds": 124.6 }, "cost": 0.5, "settings": { "budget": 1.0 },
+        }));
+        assert!(shown.contains("60 %, about 2:05 left"), "{shown}");
+        assert!(shown.contains("0.50 of 1.00"), "{shown}");
+        let shown =
+            show(&json!({ "id": "1", "progress": { "percent": 60, "etaSeconds": null }, "cost": 0.0 }));
+        assert!(!shown.contains("left") && !shown.contains("cost"), "{shown}");
     }
 }

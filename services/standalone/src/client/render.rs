@@ -12,6 +12,7 @@ use super::output::{details, field, given, plain};
 use super::shots::{ShotName, shot_id};
 use super::watch::Watched;
 use super::{Client, Id};
+use crate::cli::clock;
 use crate::exit::Failed;
 
 /// Which film, and where to.
@@ -154,10 +155,9 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failed {
 }
 
 fn show(film: &Value) -> String {
-    let seconds = film["durationSeconds"].as_f64().unwrap_or(0.0).round() as u64;
     let mut pairs = vec![
         ("film", field(film, "file")),
-        ("length", format!("{}:{:02}", seconds / 60, seconds % 60)),
+        ("length", clock(film["durationSeconds"].as_f64().unwrap_or(0.0))),
         ("picture", format!("{} × {}", field(film, "width"), field(film, "height"))),
     ];
     let warnings = film["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::MadeFilm;
 use super::progress::STAGES;
-use crate::cli::{FilmArgs, say};
+use crate::cli::{FilmArgs, clock, say};
 use crate::exit::Failed;
 use crate::stack::Shared;
 
@@ -139,9 +139,4 @@ fn stage_seconds(tasks: &[TaskRow]) -> BTreeMap<&'static str, f64> {
         }
     }
     stages
-}
-
-fn clock(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    format!("{}:{:02}", whole / 60, whole % 60)
 }
