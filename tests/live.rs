@@ -1,6 +1,7 @@
 //! Live streams: everybody sees every version once and in order, however they listen, and however many they are.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use axum::http::StatusCode;
 use domain::desk::{Progress, ResultReply};
@@ -278,6 +279,33 @@ async fn what_the_bus_lost_or_could_not_carry_is_read_from_the_log() {
     world.execute(project, Command::DeleteProject).await;
     world.finish().await;
     elsewhere.stop().await;
+}
+
+#[tokio::test]
+async fn the_newest_word_on_a_task_is_shown_and_at_most_ten_a_second() {
+    let world = World::with_engine().await;
+    let project = a_project(&world, 1).await;
+    let bus = &world.shared.bus;
+    let mut listener = Http::of(&world).listen(&format!("/v1/projects/{project}/events"), &[]).await;
+    be_heard(bus, project, next_shown_progress(&mut listener)).await;
+    let (task_id, started) = (TaskId(Uuid::now_v7()), Instant::now());
+    for progress in 1..=100 {
+        let report = Progress { task_id, progress, message: String::new(), eta_seconds: None };
+        bus.publish_progress(project, &report).await.unwrap();
+    }
+    let (mut shown, mut last) = (0, 0);
+    while last < 100 {
+        let (_, message) = listener.next().await.expect("the stream goes on");
+        if message["type"] == "progress" && message["taskId"] == json!(task_id) {
+            let progress = message["progress"].as_u64().unwrap();
+            assert!(progress > last, "{progress} after {last}");
+            (shown, last) = (shown + 1, progress);
+        }
+    }
+    let most = started.elapsed().as_millis() / 100 + 1;
+    assert!(shown <= most, "{shown} in {:?}", started.elapsed());
+    world.execute(project, Command::DeleteProject).await;
+    world.finish().await;
 }
 
 /// What is shown of a task, when it is the awaited percentage.

@@ -38,7 +38,8 @@ pub(super) async fn measure(data: &Path) -> Result<Idle, Failed> {
 }
 
 async fn watch(child: &mut Child) -> Result<Idle, Failed> {
-    let Started { pid, .. } = process::started(child).await?;
+    // Who says something that nobody takes ends.
+    let Started { pid, said: _said, .. } = process::started(child).await?;
     tokio::time::sleep(REST).await;
     let before = ticks(pid).await?;
     tokio::time::sleep(WATCH).await;
