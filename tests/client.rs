@@ -82,8 +82,8 @@ async fn a_script_makes_a_project_watches_it_edits_a_shot_and_gets_the_film() {
         let restored = object(server, folder, &["shots", "show", id, "2"]).await;
         assert_eq!(restored["prompt"], shots[1]["prompt"]);
         object(server, folder, &["projects", "delete", text(&fork["id"])]).await;
-        let projects = objects(server, folder, &["projects", "list", "--search", "lamp"]).await;
-        assert_eq!(projects.len(), 1);
+        let search = ["projects", "list", "--search", "lamp", "--sort", "-title"];
+        assert_eq!(objects(server, folder, &search).await.len(), 1);
         object(server, folder, &["projects", "delete", id]).await;
         assert!(objects(server, folder, &["projects", "list"]).await.is_empty());
         let purged = object(server, folder, &["projects", "purge", text(&fork["id"])]).await;

@@ -49,6 +49,8 @@ async fn help_and_version_are_given() {
         let about = run(folder.path(), &[command, "--help"]).await;
         assert_eq!((about.code, about.out.is_empty()), (Some(0), false), "{command}");
     }
+    let bash = run(folder.path(), &["completions", "bash"]).await;
+    assert!(bash.code == Some(0) && bash.out.contains("--aspect"), "{}", bash.err);
     let worker = run(folder.path(), &["worker", "--help"]).await;
     assert!(!worker.out.contains("sleeping"), "what is for tests alone is not shown");
     let version = run(folder.path(), &["--version"]).await;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
 use domain::ids::ProjectId;
 use domain::job::Kind;
 use domain::settings::{Aspect, Quality};
@@ -190,6 +191,11 @@ enum Command {
     },
     #[command(flatten)]
     Client(client::Command),
+    /// Print what makes a shell complete these commands.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -433,12 +439,20 @@ async fn run(cli: Cli, config: &Config) -> Result<ExitCode, Failed> {
         }
         Command::Engine(servers) => roles::engine(&servers, &globals).await.map(|()| ExitCode::SUCCESS),
         Command::Client(command) => client::run(command).await.map(|()| ExitCode::SUCCESS),
+        Command::Completions { shell } => Ok(complete(shell)),
         Command::Worker { servers, home, kinds, external, sleeping } => {
             let external = external.read(config)?;
             let worked = roles::worker(&servers, home, &kinds, external, sleeping, &globals).await;
             worked.map(|()| ExitCode::SUCCESS)
         }
     }
+}
+
+fn complete(shell: Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "storytovideo", &mut script);
+    say(String::from_utf8_lossy(&script).trim_end());
+    ExitCode::SUCCESS
 }
 
 async fn examine(json: bool, places: &Places) -> Result<ExitCode, Failed> {

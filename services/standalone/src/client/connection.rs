@@ -155,7 +155,9 @@ impl Connection {
         if let Some(place) =
             response.headers().get(reqwest::header::LOCATION).filter(|_| status.is_redirection())
         {
-            let place = plain(&String::from_utf8_lossy(place.as_bytes()));
+            let place = String::from_utf8_lossy(place.as_bytes());
+            let server = Url::parse(&place).map(|url| url.origin().ascii_serialization());
+            let place = server.unwrap_or_else(|_| plain(&place));
             return Err(Failed::Usage(format!("the server sends to {place}; name that with --server")));
         }
         let answer = read(response).await?;

@@ -11,10 +11,16 @@ use crate::cli::{clock, say};
 use crate::exit::Failed;
 use crate::film::Story;
 
+/// What a list can be in the order of.
+const ORDERS: [&str; 6] = ["createdAt", "-createdAt", "updatedAt", "-updatedAt", "title", "-title"];
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List projects, newest first.
+    /// List projects, newest first unless another order is asked for.
     List {
+        /// Times newest first, titles from A to Z; with a `-` the other way round.
+        #[arg(long, value_name = "ORDER", allow_hyphen_values = true, default_value = "createdAt", value_parser = ORDERS)]
+        sort: String,
         /// Only those with this in their title or story.
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
@@ -133,7 +139,10 @@ impl Words {
 pub(super) async fn run(client: &Client, command: Command) -> Result<(), Failed> {
     let connection = &client.connection;
     let project = match command {
-        Command::List { search, status, limit } => return list(client, search, status, limit).await,
+        Command::List { sort, search, status, limit } => {
+            let words = [("sort", Some(sort)), ("q", search), ("status", status)];
+            return list(client, words, limit).await;
+        }
         Command::Delete { project } => return delete(client, project).await,
         Command::Purge { projects, all } => return purge(client, projects, all).await,
         Command::Create { story, shots, words } => {
@@ -172,15 +181,8 @@ pub(super) async fn run(client: &Client, command: Command) -> Result<(), Failed>
     Ok(())
 }
 
-async fn list(
-    client: &Client,
-    search: Option<String>,
-    status: Option<String>,
-    limit: u32,
-) -> Result<(), Failed> {
-    let search = search.map(|text| ("q", text));
-    let status = status.map(|status| ("status", status));
-    let query: Vec<_> = search.into_iter().chain(status).collect();
+async fn list(client: &Client, words: [(&'static str, Option<String>); 3], limit: u32) -> Result<(), Failed> {
+    let query: Vec<_> = words.into_iter().filter_map(|(name, word)| Some((name, word?))).collect();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let projects = client.connection.list("/v1/projects", &query, "cursor", limit).await?;
     client.tell_all(&projects, &["ID", "TITLE", "STATUS", "DONE", "CREATED"], |project| {

@@ -129,7 +129,7 @@ async fn answer(listener: &TcpListener, answers: Vec<&str>) {
 }
 
 #[tokio::test]
-async fn what_cannot_be_seen_at_the_moment_is_looked_for_again_and_a_change_is_asked_for_once() {
+async fn a_look_is_tried_again_where_the_server_is_busy_and_a_change_is_asked_for_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let connection = Connection::new(&format!("http://{}", listener.local_addr().unwrap()), None).unwrap();
     let busy = "503 Service Unavailable\r\nretry-after: 0";
@@ -137,6 +137,9 @@ async fn what_cannot_be_seen_at_the_moment_is_looked_for_again_and_a_change_is_a
     assert!(seen.is_ok(), "{seen:?}");
     let (seen, ()) = tokio::join!(connection.get("/x", &[]), answer(&listener, vec![busy; 5]));
     assert!(seen.unwrap_err().to_string().contains("projection_behind"));
+    let elsewhere = "308 Permanent Redirect\r\nlocation: https://films.example/x?y=1";
+    let (led, ()) = tokio::join!(connection.get("/x", &[]), answer(&listener, vec![elsewhere]));
+    assert!(led.unwrap_err().to_string().contains("sends to https://films.example; name that"));
     let (changed, ()) = tokio::join!(connection.post("/x", json!({})), answer(&listener, vec![busy]));
     assert!(changed.unwrap_err().to_string().contains("projection_behind"));
 }

@@ -23,7 +23,8 @@ pub(crate) struct WatchArgs {
 }
 
 pub(super) async fn run(client: &Client, args: &WatchArgs) -> Result<(), Failed> {
-    let mut watched = Watched::start(client, args.project, true).await?;
+    let project = args.project;
+    let mut watched = Watched::start(client, project, true).await?;
     let outcome = loop {
         if !args.follow && watched.is_over().await? {
             break watched.failures();
@@ -33,8 +34,10 @@ pub(super) async fn run(client: &Client, args: &WatchArgs) -> Result<(), Failed>
     watched.display.finish();
     match outcome {
         0 => Ok(()),
-        1 => Err(Failed::Runtime("a task failed; `storytovideo tasks list` says why".to_owned())),
-        many => Err(Failed::Runtime(format!("{many} tasks failed; `storytovideo tasks list` says why"))),
+        1 => Err(Failed::Runtime(format!("a task failed; `storytovideo tasks list {project}` says why"))),
+        many => {
+            Err(Failed::Runtime(format!("{many} tasks failed; `storytovideo tasks list {project}` says why")))
+        }
     }
 }
 
