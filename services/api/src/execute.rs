@@ -141,13 +141,20 @@ impl App {
     /// The task that a command queued, or that was open for the same already.
     pub(crate) async fn task_of(&self, executed: &Executed, wanted: &Wanted) -> Result<TaskId, Problem> {
         let open = executed.receipt.state.as_ref().and_then(|state| {
-            let fits = |task: &Task| wanted.fits(task.kind, task.shot, &task.parameters);
+            let same_film = |task: &Task| {
+                let asked = wanted.parameters.as_ref().filter(|_| task.kind == Kind::Film);
+                asked.is_some_and(|asked| state.is_same_film(asked, &task.parameters))
+            };
+            let fits = |task: &Task| wanted.fits(task.kind, task.shot, &task.parameters) || same_film(task);
             state.open_tasks().filter(|(_, task)| fits(task)).map(|(id, _)| id).max()
         });
-        let found = match open {
-            Some(task) => Some(task),
-            None => self.in_log(executed, |event| wanted.found_in(event)).await?,
-        };
+        let mut found = open;
+        // What was asked for in other words, too.
+        for wanted in [wanted, &Wanted { parameters: None, ..*wanted }] {
+            if found.is_none() {
+                found = self.in_log(executed, |event| wanted.found_in(event)).await?;
+            }
+        }
         found.ok_or_else(|| Problem::internal("a command made no task"))
     }
 

@@ -41,7 +41,7 @@ pub struct Music {
 pub fn compose(mood: Mood, seconds: f64, seed: u64) -> Music {
     let seconds = if seconds.is_finite() { seconds.clamp(SHORTEST, LONGEST) } else { SHORTEST };
     let composer = Composer::new(mood, seconds, seed);
-    let fade = frames(composer.tail() * 0.8);
+    let fade = frames(composer.tail() * 0.35);
     let synth = Synth::new(mood, seed);
     Music { composer, synth, frame: 0, frames: frames(seconds), fade, step: [0.0; STEP * 2], taken: STEP * 2 }
 }

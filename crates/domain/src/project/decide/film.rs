@@ -17,7 +17,7 @@ impl Project {
             return Err(ProjectError::NoShots);
         }
         let mut events = self.queue_missing(self.film_range(parameters)?, ids);
-        let same = |task: &Task| task.kind == Kind::Film && task.parameters == *parameters;
+        let same = |task: &Task| task.kind == Kind::Film && self.is_same_film(&task.parameters, parameters);
         let goes_on = |task: &Task| events.is_empty() || task.state == TaskState::Blocked;
         if self.open_tasks().any(|(_, task)| same(task) && goes_on(task)) {
             return Ok(events);
@@ -62,7 +62,8 @@ impl Project {
 
     /// A film is tried again when its shots are there, or to come, and nothing else is making the same.
     pub(super) fn check_film_retry(&self, film: &Task) -> Result<(), ProjectError> {
-        let same = |open: &Task| open.kind == Kind::Film && open.parameters == film.parameters;
+        let same =
+            |open: &Task| open.kind == Kind::Film && self.is_same_film(&open.parameters, &film.parameters);
         if self.open_tasks().any(|(_, open)| same(open)) {
             return Err(ProjectError::TaskNotRetryable);
         }

@@ -69,6 +69,12 @@ impl Project {
         today.as_ref() != Ok(&film.spec_hash) || shots.iter().any(has_stale_take)
     }
 
+    /// Whether two films that may be asked for are one: the same part, and by today's settings the same of it.
+    pub fn is_same_film(&self, one: &Parameters, other: &Parameters) -> bool {
+        let part = |film: &Parameters| (film.from_shot, film.to_shot, film.max_seconds);
+        one == other || (part(one) == part(other) && self.film_spec(one) == self.film_spec(other))
+    }
+
     pub(super) fn film_spec(&self, parameters: &Parameters) -> Result<FilmSpec, ProjectError> {
         let quality = parameters.quality.unwrap_or(self.settings.quality);
         let (width, height) = self.film_size(quality, parameters.resolution);

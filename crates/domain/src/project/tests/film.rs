@@ -5,7 +5,7 @@ use super::telling::{
 };
 use crate::job::{FilmVisual, Kind, Spec};
 use crate::project::{Command, Event, Parameters, ProjectError};
-use crate::settings::{OnMissing, Quality, Settings};
+use crate::settings::{FilmFormat, OnMissing, Quality, Settings};
 
 fn preview() -> Command {
     let parameters = Parameters { quality: Some(Quality::Preview), ..Parameters::default() };
@@ -119,6 +119,27 @@ fn the_same_open_film_is_answered_again() {
     told.finish(told.open(Kind::Tts, 1));
     assert!(told.when(render()).is_empty());
     assert_eq!(told.when(preview()), ["TaskQueued film"], "another film is another task");
+}
+
+#[test]
+fn a_film_asked_for_in_other_words_is_the_same() {
+    let own = Parameters::default();
+    let words = [
+        Parameters { quality: Some(Quality::Final), ..own.clone() },
+        Parameters { format: Some(FilmFormat::Mp4), fps: Some(24), ..own.clone() },
+    ];
+    for mut told in
+        [Telling::complete(&["One."], Settings::default()), Telling::created(None, Settings::default())]
+    {
+        assert_eq!(told.when(render()).len(), 1);
+        for parameters in words.clone() {
+            assert!(told.when(Command::RenderFilm { parameters }).is_empty());
+        }
+        let to_shot = told.project.shots.last().map(|shot| shot.id);
+        let part =
+            Command::RenderFilm { parameters: Parameters { to_shot, max_seconds: Some(9.0), ..own.clone() } };
+        assert_eq!(told.when(part).len(), 1, "it may come to be another");
+    }
 }
 
 #[test]
