@@ -20,6 +20,8 @@ pub const SAMPLE_RATE: u32 = 48_000;
 /// Shortest and longest music, in seconds; other lengths are clamped.
 const SHORTEST: f64 = 1.0;
 const LONGEST: f64 = 4.0 * 3_600.0;
+/// Longest time in which the end fades away, in seconds: the last chord is to be heard.
+const LONGEST_FADE: f64 = 2.0;
 /// Frames that [`Music::write_wav`] hands on at once.
 const BLOCK: usize = 4_800;
 
@@ -41,7 +43,7 @@ pub struct Music {
 pub fn compose(mood: Mood, seconds: f64, seed: u64) -> Music {
     let seconds = if seconds.is_finite() { seconds.clamp(SHORTEST, LONGEST) } else { SHORTEST };
     let composer = Composer::new(mood, seconds, seed);
-    let fade = frames(composer.tail() * 0.35);
+    let fade = frames((composer.tail() * 0.8).min(LONGEST_FADE));
     let synth = Synth::new(mood, seed);
     Music { composer, synth, frame: 0, frames: frames(seconds), fade, step: [0.0; STEP * 2], taken: STEP * 2 }
 }
