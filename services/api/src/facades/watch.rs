@@ -33,8 +33,9 @@ pub(super) struct Watch {
     form: Form,
     updates: Receiver<Arc<Update>>,
     shown: Value,
-    /// Whether the task may have changed since it was read.
+    /// Whether the task may have changed since it was read, and by which version.
     is_old: bool,
+    changed_at: u64,
     shutdown: CancellationToken,
     seat: Seat,
 }
@@ -53,7 +54,19 @@ impl Watch {
         let updates = app.streams.join(project);
         let shutdown = app.streams.shutdown().clone();
         let shown = Value::Null;
-        Ok(Self { app, project, task, base, form, updates, shown, is_old: true, shutdown, seat })
+        Ok(Self {
+            app,
+            project,
+            task,
+            base,
+            form,
+            updates,
+            shown,
+            is_old: true,
+            changed_at: 0,
+            shutdown,
+            seat,
+        })
     }
 
     /// The task as it is now, or how far it is; `None` when nothing more comes. May be dropped at any time.
@@ -78,7 +91,10 @@ impl Watch {
 
     async fn news(&mut self) -> Option<Value> {
         loop {
-            if self.is_old {
+            // Of what happens at once only the last is read for.
+            if self.is_old && self.updates.is_empty() {
+                // Otherwise the next look at the head shows it.
+                let _ = self.app.wait_until_read(self.project, self.changed_at).await;
                 let task = self.look().await.ok()?;
                 self.is_old = false;
                 if task != self.shown {
@@ -97,9 +113,7 @@ impl Watch {
                 }
                 Ok(Update::Event { text, .. }) if !self.concerns(text) => {}
                 Ok(Update::Event { version, .. }) => {
-                    self.is_old = true;
-                    // Otherwise the next look at the head shows it.
-                    let _ = self.app.wait_until_read(self.project, *version).await;
+                    (self.is_old, self.changed_at) = (true, *version);
                 }
                 Ok(Update::Head { .. }) | Err(RecvError::Lagged(_)) => self.is_old = true,
                 Err(RecvError::Closed) => return None,
@@ -113,6 +127,7 @@ impl Watch {
     }
 
     async fn look(&self) -> Result<Value, Problem> {
+        let _turn = self.app.streams.turn().await;
         match self.form {
             Form::Server => server::view::task(&self.app, self.task, &self.base).await,
             Form::Gateway => gateway::view::task(&self.app, self.task, &self.base).await,

@@ -15,6 +15,7 @@ mod seat;
 pub(crate) mod socket;
 mod upgrade;
 
+pub(crate) use events::NO_BUFFERING;
 pub(crate) use hub::{Streams, Update};
 pub(crate) use percentages::mean;
 pub(crate) use seat::Seat;

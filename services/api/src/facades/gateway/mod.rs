@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -21,7 +22,6 @@ use chrono::SecondsFormat;
 use domain::ids::TaskId;
 use domain::job::Kind;
 use domain::project::Command;
-use futures::Stream;
 use futures::stream::unfold;
 use serde_json::{Value, json};
 
@@ -31,6 +31,7 @@ use crate::App;
 use crate::auth::Identity;
 use crate::caller::Caller;
 use crate::extract::{Base, Path};
+use crate::live::NO_BUFFERING;
 use crate::problem::Problem;
 
 type Answer = Result<Json<Value>, Problem>;
@@ -94,11 +95,11 @@ async fn stream(
     Path(task): Path<TaskId>,
     base: Base,
     identity: Identity,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let watch = Watch::start(app, &identity, task, (base, Form::Gateway)).await?;
     let events = unfold(watch, async |mut watch| {
         let task = watch.next().await?;
-        Some((Ok(Event::default().data(task.to_string())), watch))
+        Some((Ok::<_, Infallible>(Event::default().data(task.to_string())), watch))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+    Ok(([NO_BUFFERING], Sse::new(events).keep_alive(KeepAlive::default())))
 }
