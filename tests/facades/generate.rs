@@ -122,6 +122,34 @@ async fn a_call_without_a_project_brings_what_it_needs() {
 }
 
 #[tokio::test]
+async fn a_repeated_call_gives_a_shot_and_its_take_once() {
+    let world = World::with_engine().await;
+    let http = Http::of(&world);
+    let drawn = |name: &str| {
+        let shot = json!({ "shot": { "shotId": name, "prompt": "A whale" } });
+        json!({ "projectId": "p-1", "type": "generate_shot", "parameters": shot })
+    };
+    let first = asked(&http, drawn("s-1")).await;
+    let again = async || {
+        until("the shot can be read", LONG, async || {
+            let key = [("idempotency-key", "one")];
+            let answer = http.ask("POST", "/v1/generate", &key, Some(drawn("s-2"))).await;
+            let job = answer.body["job_id"].as_str().filter(|_| answer.status == 200);
+            job.map(str::to_owned).ok_or_else(|| answer.body.to_string())
+        })
+        .await
+    };
+    let second = again().await;
+    assert_eq!(again().await, second);
+    let project = http.ok("GET", &format!("/v1/projects/{}", project_of(&http, &first).await), None).await;
+    assert_eq!(project["shots"].as_array().unwrap().len(), 2);
+    for job in [first, second] {
+        assert_eq!(http.ok("DELETE", &format!("/v1/jobs/{job}"), None).await["success"], true);
+    }
+    finish(world).await;
+}
+
+#[tokio::test]
 async fn a_job_is_stopped_once_and_a_repeated_call_is_one() {
     let world = World::with_engine().await;
     let http = Http::of(&world);

@@ -104,9 +104,13 @@ impl Facade {
 fn web_code(problem: &Problem, status: StatusCode) -> u16 {
     match problem.status {
         StatusCode::CONFLICT => BUSINESS,
-        StatusCode::SERVICE_UNAVAILABLE if problem.code.starts_with("too_many") => NO_CAPACITY,
+        StatusCode::SERVICE_UNAVAILABLE if is_full(problem.code) => NO_CAPACITY,
         _ => status.as_u16(),
     }
+}
+
+fn is_full(code: &str) -> bool {
+    code.starts_with("too_many") || code == "low_disk"
 }
 
 #[cfg(test)]
@@ -146,7 +150,9 @@ mod tests {
         assert_eq!(told(Facade::Gateway)["message"], "no_shots");
         assert_eq!(told(Facade::Web)["code"], 900);
         assert_eq!(told(Facade::AiStory)["code"], 400);
-        let full = Problem::unavailable("too_many_streams", "there is no room");
-        assert_eq!(Facade::Web.words(&full, full.status, "r")["code"], 901);
+        for (code, told) in [("too_many_streams", 901), ("low_disk", 901), ("timeout", 503)] {
+            let full = Problem::unavailable(code, "there is no room");
+            assert_eq!(Facade::Web.words(&full, full.status, "r")["code"], told, "{code}");
+        }
     }
 }
