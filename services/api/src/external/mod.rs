@@ -18,8 +18,9 @@ use domain::job::{Failure, MadeWith, Output};
 use domain::metadata::Context;
 use domain::project::{Command, Envelope, Project, Task, TaskState};
 use domain::report::{Ended, Report, ReportError};
-use infra::postgres::reports;
+use infra::postgres::event_store::Receipt;
 use infra::postgres::views::tasks::{self, TaskRow};
+use infra::postgres::{PostgresError, dispatches, reports};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -38,8 +39,8 @@ const REPORTS: Uuid = Uuid::from_u128(0x7d2b_0f4e_51c8_4a57_9b36_e0a9_63c1_d84f)
 /// A node may be faster than the read tables: its task is looked for so often, with such pauses.
 const LOOKS: usize = 20;
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
-/// Time to tell a waiting worker; without that it hears by its lease.
-const WORD_PATIENCE: Duration = Duration::from_secs(1);
+/// Time to tell a waiting worker, and the queue: without that they hear by lease and claim.
+const WORD_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where what was made may be brought.
 pub(crate) const UPLOAD: &str = "/api/webhook/task_upload/{task}";
@@ -73,8 +74,8 @@ impl App {
             None => None,
         };
         reports::remember(&self.api.pool, task, &report.signature).await?;
-        if let Some(version) = recorded {
-            self.wait_until_read(found.project, version).await?;
+        if let Some(receipt) = recorded {
+            self.conclude(task, &receipt).await?;
         }
         Ok(task)
     }
@@ -87,20 +88,42 @@ impl App {
         })
     }
 
-    /// Records how a node's work ended, and answers the project's version then. Whoever waited for the node is
-    /// told before the read tables are waited for: a moment later the next attempt may run, and that one is not
-    /// to be stopped.
-    async fn record(&self, project: ProjectId, task: TaskId, envelope: Envelope) -> Result<u64, Problem> {
+    /// Records how a node's work ended. Whoever waited for the node is told before the read tables are waited for: a
+    /// moment later the next attempt may run, and that one is not to be stopped.
+    async fn record(&self, project: ProjectId, task: TaskId, envelope: Envelope) -> Result<Receipt, Problem> {
         let receipt = self.append(project, envelope).await?;
         let runs = |state: &Project| {
             let open = state.tasks.get(&task);
             open.is_some_and(|open| matches!(open.state, TaskState::Processing { .. }))
         };
         // A repeated report was told of the first time.
-        if receipt.state.is_some_and(|state| !runs(&state)) {
-            self.tell_worker(project, task).await;
+        if receipt.state.as_ref().is_some_and(|state| !runs(state)) {
+            let telling = self.api.bus.publish_cancel(project, task);
+            if !matches!(tokio::time::timeout(WORD_PATIENCE, telling).await, Ok(Ok(()))) {
+                tracing::debug!(%task, "whoever waits for a report hears of it by its lease");
+            }
         }
-        Ok(receipt.version)
+        Ok(receipt)
+    }
+
+    /// Waits until the read tables have what was recorded, and takes the job of a task that has ended out of the
+    /// queue, as nobody needs to begin it. Its sender must know of the end first, else it might come after that;
+    /// if that takes long, whoever begins it hears of it by its claim.
+    async fn conclude(&self, task: TaskId, receipt: &Receipt) -> Result<(), Problem> {
+        self.wait_until_read(receipt.project, receipt.version).await?;
+        if receipt.state.as_ref().is_none_or(|state| state.tasks.contains_key(&task)) {
+            return Ok(());
+        }
+        let withdrawing = async {
+            while !dispatches::open_among(&self.api.pool, &[task]).await?.is_empty() {
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
+            Ok::<_, PostgresError>(self.api.bus.remove_job(receipt.project, task).await)
+        };
+        if !matches!(tokio::time::timeout(WORD_PATIENCE, withdrawing).await, Ok(Ok(Ok(())))) {
+            tracing::debug!(%task, "whoever takes the job of a task that has ended hears of it by its claim");
+        }
+        Ok(())
     }
 
     fn read_report(&self, body: &[u8], secret: &str, client: Client) -> Result<Report, Problem> {
@@ -167,17 +190,6 @@ impl App {
             traceparent: None,
         };
         Envelope { context, if_version: None, command }
-    }
-
-    /// Whoever waits for the node need not any more, and nobody else needs to begin.
-    async fn tell_worker(&self, project: ProjectId, task: TaskId) {
-        let telling = async {
-            self.api.bus.publish_cancel(project, task).await?;
-            self.api.bus.remove_job(project, task).await
-        };
-        if !matches!(tokio::time::timeout(WORD_PATIENCE, telling).await, Ok(Ok(()))) {
-            tracing::debug!(%task, "whoever waits for a report hears of it by its lease");
-        }
     }
 }
 

@@ -41,8 +41,8 @@ impl App {
         let asset = self.take_in(&wanted, file).await.map_err(|problem| problem.about("file"))?;
         let command = found.finished(pass.attempt, asset, None, self.now());
         let envelope = self.envelope(task, pass.signature.as_bytes(), command, &parts.headers);
-        let version = self.record(found.project, task, envelope).await?;
-        self.wait_until_read(found.project, version).await
+        let receipt = self.record(found.project, task, envelope).await?;
+        self.conclude(task, &receipt).await
     }
 
     async fn receive_upload(
