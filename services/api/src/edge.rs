@@ -40,6 +40,7 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, mut request: Request, nex
     let route = route.as_deref().unwrap_or("none").to_owned();
     let method = method_name(request.method());
     request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(app.bodies.clone());
     let facade = Facade::at(request.uri().path());
     let client = app.api.access.client(request.extensions(), request.headers());
     let crossing = cors::Crossing::of(&app.api.access, &request);

@@ -1,15 +1,11 @@
 //! What handlers take from requests, each with an answer in our own form when it is not as it must be.
 
-use std::time::Duration;
-
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
-use bytes::{Bytes, BytesMut};
 use domain::asset::AssetKey;
-use futures::StreamExt;
 use infra::runtime::Clock;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -25,8 +21,6 @@ use crate::problem::{FieldError, Problem};
 
 /// Largest body of a request, in bytes.
 pub const BODY_LIMIT: usize = 1024 * 1024;
-/// Longest time that a body may take to arrive.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// Largest page of a list.
 const PAGE_LIMIT: i64 = 200;
 const PAGE_DEFAULT: i64 = 50;
@@ -201,7 +195,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let body = whole_body(&parts.headers, body, BODY_LIMIT).await?;
+        let body = crate::body::whole(&parts, body, BODY_LIMIT).await?;
         if body.is_empty() {
             return Ok(Self { value: parse(b"{}")?, digest: domain::hash::sha256(&[]) });
         }
@@ -211,45 +205,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         }
         Ok(Self { value: parse(&body)?, digest: domain::hash::sha256(&[&body]) })
     }
-}
-
-/// A body of at most so many bytes, if it arrives in time.
-pub(crate) async fn whole_body(
-    headers: &HeaderMap,
-    body: axum::body::Body,
-    limit: usize,
-) -> Result<Bytes, Problem> {
-    if declared_length(headers).is_some_and(|length| length > limit as u64) {
-        return Err(too_large(limit));
-    }
-    tokio::time::timeout(BODY_PATIENCE, read(body, limit)).await.map_err(|_| too_slow())?
-}
-
-fn too_large(limit: usize) -> Problem {
-    let detail = format!("the body must have at most {limit} bytes");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
-}
-
-fn too_slow() -> Problem {
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long to arrive")
-}
-
-async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, Problem> {
-    let mut chunks = body.into_data_stream();
-    let mut whole = BytesMut::new();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Problem::bad_request("incomplete_body", "the body ended too early"))?;
-        if whole.len() + chunk.len() > limit {
-            return Err(too_large(limit));
-        }
-        whole.extend_from_slice(&chunk);
-    }
-    Ok(whole.freeze())
-}
-
-/// How large the body is said to be, in bytes.
-pub(crate) fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn says_json(headers: &HeaderMap) -> bool {

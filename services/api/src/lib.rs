@@ -7,6 +7,7 @@ mod access;
 
 mod audit;
 mod auth;
+mod body;
 mod caller;
 mod change_request;
 mod commands;
@@ -143,6 +144,8 @@ struct App {
     /// Turns to fetch what external nodes made.
     fetches: Arc<Semaphore>,
     pace: pace::Pace,
+    /// Turns of large bodies to be read.
+    bodies: body::Turns,
     /// Turns to fetch what clients want clips of, so that these keep no node waiting.
     frames: Semaphore,
     /// Turns of external nodes to bring theirs.
@@ -165,6 +168,7 @@ impl App {
             holders: crowd::Holders::default(),
             fetches: Arc::new(Semaphore::new(FETCHES)),
             pace: pace::Pace::default(),
+            bodies: body::Turns::default(),
             frames: Semaphore::new(FETCHES),
             uploads: Semaphore::new(UPLOADS),
             document: OnceLock::new(),

@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
-use crate::extract::declared_length;
+use crate::body::declared_length;
 use crate::problem::Problem;
 use picture::Plain;
 

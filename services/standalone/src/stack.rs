@@ -253,14 +253,19 @@ impl Stack {
         external: Option<External>,
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Self, Failed> {
+        let mut slots = builtin_slots();
+        if among.nats_url.is_none() {
+            // No other worker will come: that nothing here makes clips is better said than waited for.
+            slots.insert(Kind::Video, 1);
+        }
         let servers = Servers::start(data, among, &PROVIDER_TOOLS, progress).await?;
         let provider = builtin(&servers.tools)?;
         match external {
             Some(external) => {
-                let (provider, slots) = external.beside(provider, builtin_slots())?;
+                let (provider, slots) = external.beside(provider, slots)?;
                 Self::on(servers, provider, slots).await
             }
-            None => Self::on(servers, provider, builtin_slots()).await,
+            None => Self::on(servers, provider, slots).await,
         }
     }
 

@@ -20,8 +20,9 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::App;
+use crate::body::declared_length;
 use crate::caller::{Caller, etag};
-use crate::extract::{Base, declared_length};
+use crate::extract::Base;
 use crate::json::Project;
 use crate::problem::Problem;
 use crate::read::WRITE_PATIENCE;

@@ -26,8 +26,8 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::auth::Client;
+use crate::body;
 use crate::caller::RequestId;
-use crate::extract::whole_body;
 use crate::problem::Problem;
 
 /// The provider that takes name, and who acted in a project's history.
@@ -59,7 +59,7 @@ impl App {
     pub(crate) async fn take_report(&self, request: Request, client: Client) -> Result<TaskId, Problem> {
         let (parts, body) = request.into_parts();
         let secret = self.shared_secret()?;
-        let body = whole_body(&parts.headers, body, REPORT_LIMIT).await?;
+        let body = body::whole(&parts, body, REPORT_LIMIT).await?;
         let report = self.read_report(&body, secret, client)?;
         let task = report.task.ok_or_else(crate::read::no_such_task)?;
         let found = self.found(task).await?;

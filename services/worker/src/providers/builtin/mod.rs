@@ -94,9 +94,10 @@ impl Provider for Builtin {
             Spec::Image(spec) => draw(spec.clone()).await,
             Spec::Tts(spec) => self.speak(spec, context).await,
             Spec::Film(spec) => self.render(spec, context).await,
-            Spec::Video(_) => {
-                Err(Failure::fail("no_provider", "there is no built-in provider of moving clips yet"))
-            }
+            Spec::Video(_) => Err(Failure::fail(
+                "no_provider",
+                "nothing here makes moving clips: let a node do it (external.kinds), or go without imageToVideo",
+            )),
         }
     }
 }
