@@ -65,9 +65,10 @@ async fn a_result_of_a_cancelled_task_changes_nothing() {
     let hand = Hand::new(&world, "hand").await;
     hand.do_storyboard(&world, project, 1).await;
     let (message, claim) = hand.start(Kind::Image).await;
+    // Before the task ends, as its uploads are cleared then.
+    let asset = hand.upload(message.job, claim, b"a late picture", b"a late picture").await;
     world.execute(project, Command::CancelTask { task: message.job.task }).await;
     let version = world.state(project).await.version;
-    let asset = hand.upload(message.job, claim, b"a late picture", b"a late picture").await;
     let outcomes = [
         Outcome::Finished { output: Box::new(Output::Media { asset }), made_with: MadeWith::default() },
         Outcome::Failed { failure: Failure::retry("late", "too late") },

@@ -16,6 +16,8 @@ use crate::shares::Share;
 
 /// Longest time to take what is still sent after the last answer: closed before, the system takes the answer back.
 const LINGER: Duration = Duration::from_secs(10);
+/// Most bytes that are taken then: what a body may have at most, and some.
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
 /// Whoever sends nothing for so long has ended.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -31,6 +33,7 @@ pub(crate) struct Placed<S> {
 
 struct Lingering {
     until: Instant,
+    bytes: usize,
     quiet: Pin<Box<Sleep>>,
 }
 
@@ -82,14 +85,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Placed<S> {
             None => {
                 ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
                 let quiet = Box::pin(sleep(QUIET));
-                lingering.insert(Lingering { until: Instant::now() + LINGER, quiet })
+                lingering.insert(Lingering { until: Instant::now() + LINGER, bytes: 0, quiet })
             }
         };
         let mut dropped = [0; 8 * 1_024];
         loop {
             let mut read = ReadBuf::new(&mut dropped);
             match Pin::new(&mut *stream).poll_read(context, &mut read) {
-                Poll::Ready(Ok(())) if !read.filled().is_empty() => {
+                Poll::Ready(Ok(())) if !read.filled().is_empty() && lingering.bytes < LINGER_BYTES => {
+                    lingering.bytes += read.filled().len();
                     let quiet_until = (Instant::now() + QUIET).min(lingering.until);
                     lingering.quiet.as_mut().reset(quiet_until);
                 }
