@@ -179,16 +179,26 @@ async fn what_nobody_takes_for_a_day_is_given_up_and_can_be_told_again() {
     .await;
     let refused = receiver.told().len();
     refuses.store(false, Ordering::SeqCst);
-    let again = answer_of(&world, "POST", &format!("{path}/redeliver"), 202, None).await;
-    assert_eq!(again["redelivered"], 5);
+    let again = async |path: &str| {
+        let key = [("idempotency-key", "again")];
+        let answer = Http::of(&world).ask("POST", path, &key, None).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        answer.body
+    };
+    let all_dead = format!("{path}/redeliver");
+    assert_eq!(again(&all_dead).await["redelivered"], 5);
     let all = until_all(&world, &webhook, 5, "delivered").await;
     let told = receiver.told().split_off(refused);
     let ids: Vec<&str> = told.iter().map(|told| told.header("webhook-id")).collect();
     assert!(all.iter().all(|one| ids.contains(&one["id"].as_str().unwrap())), "under the same ids");
     let one = format!("{path}/deliveries/{}/redeliver", ids[0]);
-    answer_of(&world, "POST", &one, 202, None).await;
+    again(&one).await;
     until_all(&world, &webhook, 5, "delivered").await;
     assert_eq!(receiver.told().last().unwrap().header("webhook-id"), ids[0]);
+    let told = receiver.told().len();
+    assert_eq!(again(&all_dead).await["redelivered"], 5, "the same request");
+    assert_eq!(again(&one).await["status"], "delivered", "the same request");
+    assert_eq!(receiver.told().len(), told);
     world.finish().await;
 }
 

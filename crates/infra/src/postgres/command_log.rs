@@ -1,8 +1,8 @@
 //! The table `command_log`: which commands were given, and what each came to. A command that comes again within a
 //! day is the same one; after that its id stands for another, and the row may go. The log of events does not need it.
 
-use domain::ids::{CommandId, ProjectId};
-use sqlx::{PgExecutor, PgPool};
+use domain::ids::CommandId;
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::PostgresError;
@@ -14,25 +14,29 @@ const IS_OLD: &str = "recorded_at <= clock_timestamp() - interval '24 hours'";
 
 /// What a command came to when it was given first.
 pub(super) struct First {
-    pub(super) project: ProjectId,
-    /// The project's version then.
+    /// What it was about: a project, or a webhook.
+    pub(super) about: Uuid,
+    /// The project's version then; how many deliveries were made again.
     pub(super) version: u64,
     /// What caused it, where it recorded no event.
     pub(super) cause: Option<String>,
 }
 
 /// What a command came to; nothing if it was not given within a day.
-pub(super) async fn first(pool: &PgPool, command: CommandId) -> Result<Option<First>, PostgresError> {
+pub(super) async fn first<'a>(
+    connection: impl PgExecutor<'a>,
+    command: CommandId,
+) -> Result<Option<First>, PostgresError> {
     let sql = format!(
         "SELECT aggregate_id, version, cause FROM command_log WHERE command_id = $1 AND NOT ({IS_OLD})"
     );
     let row: Option<(Uuid, i64, Option<String>)> = sqlx::query_as(&sql)
         .bind(command.0)
-        .fetch_optional(pool)
+        .fetch_optional(connection)
         .await
         .map_err(PostgresError::during("look a command up"))?;
-    Ok(row.map(|(project, version, cause)| First {
-        project: ProjectId(project),
+    Ok(row.map(|(about, version, cause)| First {
+        about,
         version: u64::try_from(version).unwrap_or(0),
         cause,
     }))
@@ -40,20 +44,20 @@ pub(super) async fn first(pool: &PgPool, command: CommandId) -> Result<Option<Fi
 
 /// Remembers a command that recorded no event, unless it was given before.
 pub(super) async fn remember(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     command: CommandId,
     first: &First,
 ) -> Result<bool, PostgresError> {
-    forget_old(pool, command).await?;
+    forget_old(&mut *connection, command).await?;
     let remembered = sqlx::query(
         "INSERT INTO command_log (command_id, aggregate_id, version, cause) VALUES ($1, $2, $3, $4) \
          ON CONFLICT DO NOTHING",
     )
     .bind(command.0)
-    .bind(first.project.0)
+    .bind(first.about)
     .bind(as_i64(first.version))
     .bind(&first.cause)
-    .execute(pool)
+    .execute(connection)
     .await
     .map_err(PostgresError::during("remember a command"))?;
     Ok(remembered.rows_affected() > 0)

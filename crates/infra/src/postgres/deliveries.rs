@@ -9,10 +9,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, ShotId, TaskId};
 use domain::job::Kind;
+use domain::metadata::Context;
 use domain::webhook::{Secret, Topic};
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
+use super::command_log::{self, First};
 use super::leadership::Fence;
 use super::tail::Place;
 use super::{PostgresError, checkpoint};
@@ -422,11 +424,31 @@ pub enum Again {
     Dead,
 }
 
-/// Delivers what has ended again, under the same ids; answers how many there are. What was due in one of their lanes
-/// waits when an earlier delivery is pending again.
-pub async fn redeliver(pool: &PgPool, webhook: Uuid, again: Again) -> Result<u64, PostgresError> {
+/// What came of asking for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redelivered {
+    /// So many are pending again, since now or since the same request came first.
+    Pending(u64),
+    /// Another request came under the same command.
+    OtherRequest,
+}
+
+/// Delivers what has ended again, under the same ids. What was due in one of their lanes waits when an earlier delivery
+/// is pending again. The same request again, by the context of its command, does nothing more.
+pub async fn redeliver(
+    pool: &PgPool,
+    webhook: Uuid,
+    again: Again,
+    asked: &Context,
+) -> Result<Redelivered, PostgresError> {
     let mut transaction = pool.begin().await.map_err(PostgresError::during("begin a redelivery"))?;
     hold(&mut transaction, &[webhook]).await?;
+    if asked.causation.is_some()
+        && let Some(first) = command_log::first(&mut *transaction, asked.command).await?
+    {
+        let is_same = first.cause == asked.causation;
+        return Ok(if is_same { Redelivered::Pending(first.version) } else { Redelivered::OtherRequest });
+    }
     let projects: Vec<Uuid> = sqlx::query_scalar(
         "UPDATE webhook_deliveries SET state = 'pending', due_at = NULL, \
            give_up_at = clock_timestamp() + make_interval(secs => $3) \
@@ -455,6 +477,11 @@ pub async fn redeliver(pool: &PgPool, webhook: Uuid, again: Again) -> Result<u64
     .map_err(PostgresError::during("order a redelivery"))?;
     let webhooks = vec![webhook; projects.len()];
     advance_lanes(&mut transaction, &webhooks, &projects).await?;
+    let count = projects.len() as u64;
+    if count > 0 && asked.causation.is_some() {
+        let first = First { about: webhook, version: count, cause: asked.causation.clone() };
+        command_log::remember(&mut transaction, asked.command, &first).await?;
+    }
     transaction.commit().await.map_err(PostgresError::during("commit a redelivery"))?;
-    Ok(u64::try_from(projects.len()).unwrap_or(u64::MAX))
+    Ok(Redelivered::Pending(count))
 }

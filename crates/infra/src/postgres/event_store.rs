@@ -181,10 +181,13 @@ impl EventStore {
         let unchanged =
             Receipt { project, version, duplicate: false, state: Some(loaded.state), cause: None };
         let cause = envelope.context.causation.clone();
-        if cause.is_some()
-            && command_log::remember(&self.pool, command, &First { project, version, cause }).await?
-        {
-            return Ok(unchanged);
+        if cause.is_some() {
+            let first = First { about: project.0, version, cause };
+            let connection = self.pool.acquire().await;
+            let mut connection = connection.map_err(PostgresError::during("remember a command"))?;
+            if command_log::remember(&mut connection, command, &first).await? {
+                return Ok(unchanged);
+            }
         }
         Ok(self.first_receipt(command).await?.unwrap_or(unchanged))
     }
@@ -294,8 +297,8 @@ impl EventStore {
     /// What a command came to when it was first given; nothing if it was not within the last 24 hours.
     pub async fn first_receipt(&self, command: CommandId) -> Result<Option<Receipt>, PostgresError> {
         let first = command_log::first(&self.pool, command).await?;
-        Ok(first.map(|First { project, version, cause }| Receipt {
-            project,
+        Ok(first.map(|First { about, version, cause }| Receipt {
+            project: ProjectId(about),
             version,
             duplicate: true,
             state: None,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::NoParameters;
 use crate::App;
-use crate::auth::Identity;
+use crate::caller::Caller;
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
 use crate::queries::webhooks::Delivery;
@@ -26,7 +26,7 @@ pub(crate) struct Redelivered {
 /// 202 with the delivery, which is pending again, under the same id.
 #[utoipa::path(
     post, path = "/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver", tag = "webhooks",
-    operation_id = "redeliver", summary = "Tell again", request_body = Option<NoParameters>,
+    operation_id = "redeliver", summary = "Tell again", params(Caller), request_body = Option<NoParameters>,
     responses(
         (status = 202, description = "The delivery, pending again", body = Delivery),
         (status = 404, description = "webhook_not_found, delivery_not_found"),
@@ -35,12 +35,12 @@ pub(crate) struct Redelivered {
 )]
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
-    identity: Identity,
+    caller: Caller,
     Path((webhook, delivery)): Path<(Uuid, Uuid)>,
-    _: Json<NoParameters>,
+    body: Json<NoParameters>,
 ) -> Result<(StatusCode, axum::Json<Delivery>), Problem> {
-    let webhook = app.webhook(&identity, webhook).await?.id;
-    let redelivered = deliveries::redeliver(&app.api.pool, webhook, Again::One(delivery)).await?;
+    let webhook = app.webhook(&caller.identity, webhook).await?.id;
+    let redelivered = app.redeliver(&caller, webhook, Again::One(delivery), body.digest).await?;
     let found = deliveries::find(&app.api.pool, webhook, delivery).await?;
     let found = found.ok_or_else(|| Problem::not_found("delivery_not_found", "there is no such delivery"))?;
     if redelivered == 0 {
@@ -53,7 +53,7 @@ pub(crate) async fn one(
 /// 202 with how many dead deliveries are pending again.
 #[utoipa::path(
     post, path = "/v1/webhooks/{webhook}/redeliver", tag = "webhooks", operation_id = "redeliverDead",
-    summary = "Tell again all that was given up", request_body = Option<NoParameters>,
+    summary = "Tell again all that was given up", params(Caller), request_body = Option<NoParameters>,
     responses(
         (status = 202, description = "How many are pending again", body = Redelivered),
         (status = 404, description = "webhook_not_found"),
@@ -61,11 +61,28 @@ pub(crate) async fn one(
 )]
 pub(crate) async fn dead(
     State(app): State<Arc<App>>,
-    identity: Identity,
+    caller: Caller,
     Path(webhook): Path<Uuid>,
-    _: Json<NoParameters>,
+    body: Json<NoParameters>,
 ) -> Result<(StatusCode, axum::Json<Redelivered>), Problem> {
-    let webhook = app.webhook(&identity, webhook).await?.id;
-    let redelivered = deliveries::redeliver(&app.api.pool, webhook, Again::Dead).await?;
+    let webhook = app.webhook(&caller.identity, webhook).await?.id;
+    let redelivered = app.redeliver(&caller, webhook, Again::Dead, body.digest).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(Redelivered { redelivered })))
+}
+
+impl App {
+    /// How many are pending again, now or by the same request before.
+    async fn redeliver(
+        &self,
+        caller: &Caller,
+        webhook: Uuid,
+        again: Again,
+        digest: [u8; 32],
+    ) -> Result<u64, Problem> {
+        let asked = caller.context(self.now(), digest);
+        match deliveries::redeliver(&self.api.pool, webhook, again, &asked).await? {
+            deliveries::Redelivered::Pending(count) => Ok(count),
+            deliveries::Redelivered::OtherRequest => Err(Problem::reused_key()),
+        }
+    }
 }
