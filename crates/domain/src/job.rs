@@ -1,4 +1,4 @@
-//! The contract between engine and workers: what a job asks for; [`outcome`] is what comes back.
+//! The contract between engine and workers: what a job asks for; [`Output`] and [`Failure`] are what comes back.
 
 mod outcome;
 
