@@ -28,7 +28,7 @@ use uuid::Uuid;
 use worker::providers::bench::Sleeping;
 use worker::providers::external::{Node, WithNode};
 
-use crate::harness::{Answer, Http, LONG, Role, World, status, until};
+use crate::harness::{Answer, Http, LONG, Role, World, picture, status, until};
 
 const SECRET: &str = "a secret that node and server share";
 const REPORT: &str = "/api/webhook/task_complete";
@@ -112,15 +112,6 @@ async fn file(State(shelf): State<Shelf>, Path(name): Path<String>) -> Response<
 
 fn content(kind: &'static str, bytes: Vec<u8>) -> impl Fn() -> Response<Body> + Send + Sync + 'static {
     move || Response::builder().header("content-type", kind).body(Body::from(bytes.clone())).unwrap()
-}
-
-/// A picture that no other has.
-fn picture(shade: u8) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, 16, 16);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.write_header().unwrap().write_image_data(&[shade; 256]).unwrap();
-    bytes
 }
 
 /// HMAC-SHA256 by its definition (RFC 2104), for secrets of less than 64 bytes.

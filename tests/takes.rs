@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use worker::providers::bench::Sleeping;
 
-use crate::harness::{LONG, World, until};
+use crate::harness::{LONG, World, picture, until};
 
 async fn send(world: &World, request: Request<Body>) -> (StatusCode, Value) {
     let router = api::router(world.shared.api(Access::default()));
@@ -39,15 +39,6 @@ async fn upload(world: &World, path: &str, content: &[u8]) -> (StatusCode, Value
     let request = Request::put(path).header("host", "localhost");
     let request = request.header("content-type", "multipart/form-data; boundary=line");
     send(world, request.body(Body::from(form)).unwrap()).await
-}
-
-/// The smallest picture that is taken: 16 × 16 pixels of black.
-fn picture() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, 16, 16);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.write_header().unwrap().write_image_data(&[0; 16 * 16 * 3]).unwrap();
-    bytes
 }
 
 /// A finished project of two shots: its path, and the paths of its shots.
@@ -124,12 +115,12 @@ async fn candidates_come_as_one_batch_and_any_of_them_can_be_chosen() {
 async fn a_picture_of_ones_own_is_used_and_what_is_none_changes_nothing() {
     let (world, path, shots) = a_project().await;
     let before = get(&world, &path).await["version"].clone();
-    for hostile in [&b"<svg onload=alert(1)>"[..], b"#!/bin/sh", b"", &picture()[..60]] {
+    for hostile in [&b"<svg onload=alert(1)>"[..], b"#!/bin/sh", b"", &picture(0)[..60]] {
         let (status, body) = upload(&world, &format!("{}/image", shots[0]), hostile).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
     }
     assert_eq!(get(&world, &path).await["version"], before);
-    let (status, shot) = upload(&world, &format!("{}/image", shots[0]), &picture()).await;
+    let (status, shot) = upload(&world, &format!("{}/image", shots[0]), &picture(0)).await;
     assert_eq!(status, StatusCode::OK, "{shot}");
     let made = takes(&world, &shots[0], "image").await;
     let own = made.iter().find(|take| take["chosen"] == true).unwrap();
@@ -139,7 +130,7 @@ async fn a_picture_of_ones_own_is_used_and_what_is_none_changes_nothing() {
     assert_eq!(send(&world, request).await.0, StatusCode::OK);
     let lock = json!({ "locked": true });
     assert_eq!(ask(&world, "PATCH", &shots[0], lock).await.0, StatusCode::OK);
-    let (status, body) = upload(&world, &format!("{}/image", shots[0]), &picture()).await;
+    let (status, body) = upload(&world, &format!("{}/image", shots[0]), &picture(0)).await;
     assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("shot_locked")));
     world.finish().await;
 }

@@ -150,13 +150,18 @@ async fn what_is_not_taken_is_told_again_before_anything_later_of_its_project() 
     world.finish().await;
 }
 
-#[tokio::test]
-async fn what_nobody_takes_for_a_day_is_given_up_and_can_be_told_again() {
-    let world = world().await;
+/// Somebody who refuses whatever is told, for as long as that is wanted.
+async fn refusing() -> (Receiver, Arc<AtomicBool>) {
     let refuses = Arc::new(AtomicBool::new(true));
     let refused = refuses.clone();
     let answer = move |_| status(if refused.load(Ordering::SeqCst) { 503 } else { 200 });
-    let receiver = Receiver::answering(answer).await;
+    (Receiver::answering(answer).await, refuses)
+}
+
+#[tokio::test]
+async fn what_nobody_takes_for_a_day_is_given_up_and_can_be_told_again() {
+    let world = world().await;
+    let (receiver, refuses) = refusing().await;
     let webhook = webhook(&world, &receiver.url(), json!({})).await;
     let path = format!("/v1/webhooks/{}", webhook["id"].as_str().unwrap());
     a_film(&world).await;
@@ -215,10 +220,7 @@ async fn until_refused(world: &World, webhook: &Value, attempts: u32) {
 #[tokio::test]
 async fn what_is_told_again_comes_before_what_waits() {
     let world = world().await;
-    let refuses = Arc::new(AtomicBool::new(true));
-    let refused = refuses.clone();
-    let answer = move |_| status(if refused.load(Ordering::SeqCst) { 503 } else { 200 });
-    let receiver = Receiver::answering(answer).await;
+    let (receiver, refuses) = refusing().await;
     let webhook = webhook(&world, &receiver.url(), json!({})).await;
     a_film(&world).await;
     until("two are given up", LONG, async || {

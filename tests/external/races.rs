@@ -10,8 +10,8 @@ use futures::StreamExt;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Stand, System, content, picture, signed, success};
-use crate::harness::LONG;
+use super::{Stand, System, content, signed, success};
+use crate::harness::{LONG, picture};
 
 /// A picture whose second attempt its node was told of, and the report that failed the first one.
 async fn a_second_attempt() -> (System, Stand, ProjectId, TaskId, serde_json::Value) {

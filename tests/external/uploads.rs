@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 
-use super::{Stand, System, a_picture_alone, picture, shared};
-use crate::harness::Answer;
+use super::{Stand, System, a_picture_alone, shared};
+use crate::harness::{Answer, picture};
 
 /// Where a result may be brought, as this test's server knows it.
 pub(super) fn address(order: &Value) -> &str {

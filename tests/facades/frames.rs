@@ -10,16 +10,7 @@ use worker::providers::bench::Noted;
 
 use super::{finish, leads_somewhere};
 use crate::access::{Server, token};
-use crate::harness::{Http, Receiver, World, status};
-
-/// A picture that no other has.
-fn picture(shade: u8) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, 16, 16);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.write_header().unwrap().write_image_data(&[shade; 256]).unwrap();
-    bytes
-}
+use crate::harness::{Http, Receiver, World, picture, status};
 
 fn data_url(bytes: &[u8]) -> String {
     format!("data:image/png;base64,{}", STANDARD.encode(bytes))

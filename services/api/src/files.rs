@@ -63,9 +63,9 @@ pub(crate) async fn serve(
     let mut file = match tokio::fs::File::open(&path).await {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(no_such_media()),
-        Err(error) => return Err(unreadable(&error)),
+        Err(error) => return Err(Problem::media_unreadable(&error)),
     };
-    let found = file.metadata().await.map_err(|error| unreadable(&error))?;
+    let found = file.metadata().await.map_err(|error| Problem::media_unreadable(&error))?;
     if !found.is_file() {
         return Err(no_such_media());
     }
@@ -80,7 +80,7 @@ pub(crate) async fn serve(
         Wanted::Nothing => return Err(unsatisfiable(size)),
     };
     let length = if size == 0 { 0 } else { part.last - part.first + 1 };
-    file.seek(SeekFrom::Start(part.first)).await.map_err(|error| unreadable(&error))?;
+    file.seek(SeekFrom::Start(part.first)).await.map_err(|error| Problem::media_unreadable(&error))?;
     let body = Body::from_stream(ReaderStream::with_capacity(file.take(length), CHUNK));
     let mut response = with_etag((status, body).into_response(), &etag);
     let headers = response.headers_mut();
@@ -96,10 +96,6 @@ pub(crate) async fn serve(
 /// There is no such asset: 404.
 pub(crate) fn no_such_media() -> Problem {
     Problem::not_found("media_not_found", "no such media is stored")
-}
-
-fn unreadable(error: &std::io::Error) -> Problem {
-    Problem::unavailable("media_unavailable", "stored media cannot be read").because(error.to_string())
 }
 
 fn unsatisfiable(size: u64) -> Problem {

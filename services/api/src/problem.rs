@@ -119,6 +119,11 @@ impl Problem {
         problem.with_header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// Stored media cannot be read now: 503. `cause` is logged only.
+    pub(crate) fn media_unreadable(cause: &dyn Error) -> Self {
+        Self::unavailable("media_unavailable", "stored media cannot be read").because(chain(cause))
+    }
+
     /// A fault of ours: 500. `cause` is logged only.
     pub fn internal(cause: impl Into<String>) -> Self {
         let detail = "something went wrong on our side; the log knows it by the request id";
@@ -348,7 +353,6 @@ impl From<ImportError> for Problem {
 
 impl From<ArchiveError> for Problem {
     fn from(error: ArchiveError) -> Self {
-        let cause = chain(&error);
         match error {
             ArchiveError::Invalid(detail) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_archive", detail)
@@ -359,9 +363,7 @@ impl From<ArchiveError> for Problem {
             ArchiveError::Import(error) => error.into(),
             ArchiveError::Postgres(error) => error.into(),
             ArchiveError::Media(error) => error.into(),
-            ArchiveError::Io(_) => {
-                Self::unavailable("media_unavailable", "stored media cannot be read").because(cause)
-            }
+            ArchiveError::Io(error) => Self::media_unreadable(&error),
         }
     }
 }
@@ -374,7 +376,7 @@ impl From<BusError> for Problem {
 
 impl From<MediaError> for Problem {
     fn from(error: MediaError) -> Self {
-        Self::unavailable("media_unavailable", "stored media cannot be read").because(chain(&error))
+        Self::media_unreadable(&error)
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
-use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::App;
 use crate::auth::Identity;
+use crate::body::too_slow;
 use crate::crowd::{Enough, share_of};
 use crate::problem::Problem;
 use crate::shares::Share;
@@ -98,14 +98,11 @@ impl Arriving {
     /// # Errors
     /// A [`Problem`] when it breaks off, or comes too slowly.
     pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Problem> {
-        let slow = || {
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long to arrive")
-        };
         let asked = Instant::now();
-        let piece = tokio::time::timeout(PIECE_PATIENCE, self.pieces.next()).await.map_err(|_| slow())?;
+        let piece = tokio::time::timeout(PIECE_PATIENCE, self.pieces.next()).await.map_err(|_| too_slow())?;
         let Some(piece) = piece else { return Ok(None) };
         let piece = piece.map_err(|_| Problem::bad_request("incomplete_body", "the body ended too early"))?;
-        if self.pace.goes_on(asked.elapsed(), piece.len()) { Ok(Some(piece)) } else { Err(slow()) }
+        if self.pace.goes_on(asked.elapsed(), piece.len()) { Ok(Some(piece)) } else { Err(too_slow()) }
     }
 }
 

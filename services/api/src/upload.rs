@@ -150,9 +150,7 @@ fn too_large() -> Problem {
 /// The extension of what a sound file really is.
 async fn sound_format(path: &Path) -> Result<&'static str, Problem> {
     let mut head = [0; 12];
-    let not_read = |error: std::io::Error| {
-        Problem::unavailable("media_unavailable", "stored media cannot be read").because(error.to_string())
-    };
+    let not_read = |error: std::io::Error| Problem::media_unreadable(&error);
     let mut file = tokio::fs::File::open(PathBuf::from(path)).await.map_err(not_read)?;
     let read = file.read(&mut head).await.map_err(not_read)?;
     let unknown = || Problem::invalid("file", "must be a WAV, FLAC, MP3, Ogg or M4A sound");

@@ -122,10 +122,7 @@ fn measured(
         Ok(Some((extension, seconds))) if (0.01..=LONGEST).contains(&seconds) => {
             Ok(Seen { extension, seconds: Some(seconds) })
         }
-        Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
-            Err(Problem::unavailable("media_unavailable", "stored media cannot be read")
-                .because(error.to_string()))
-        }
+        Err(error) if error.kind() != ErrorKind::UnexpectedEof => Err(Problem::media_unreadable(&error)),
         _ => Err(Problem::invalid("file", words)),
     }
 }

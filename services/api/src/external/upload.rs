@@ -3,8 +3,7 @@
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_LENGTH, HeaderMap};
+use axum::http::{HeaderMap, StatusCode};
 use domain::ids::TaskId;
 use domain::upload_pass::{PassError, UploadPass};
 use domain::webhook::Secret;
@@ -13,6 +12,7 @@ use infra::media::Incoming;
 use super::media::Wanted;
 use crate::App;
 use crate::auth::Client;
+use crate::body::declared_length;
 use crate::problem::Problem;
 use crate::transfer::Arriving;
 
@@ -57,8 +57,7 @@ impl App {
         let _turn = turn.map_err(|_| Problem::unavailable("too_many_uploads", busy))?;
         let too_large =
             || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", wanted.too_large());
-        let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > wanted.limit) {
+        if declared_length(headers).is_some_and(|length| length > wanted.limit) {
             return Err(too_large());
         }
         let (mut arriving, mut file) = (Arriving::new(body), self.api.media.receive_file().await?);

@@ -113,7 +113,7 @@ fn open(path: &Path) -> Result<ImageReader<BufReader<File>>, Problem> {
 }
 
 fn not_read(error: std::io::Error) -> Problem {
-    Problem::unavailable("media_unavailable", "stored media cannot be read").because(error.to_string())
+    Problem::media_unreadable(&error)
 }
 
 /// What is seen through to a sheet of paper.
